@@ -30,9 +30,9 @@ from models.hyperparameters.transformer import (
     TRANSFORMER_ARCHITECTURE,
     VISION_TRANSFORMER,
 )
+from models.kinds import KINDS
 from models.scores.cost_names import CPU_SECONDS, GPU_SECONDS, MODEL_COSTS, SECONDS_SO_FAR
 from models.scores.metric_names import MetricName, corruption_metric, on_split
-from models.scores.ranking import RANKING_METRICS
 
 __all__ = [
     "MODELS",
@@ -71,36 +71,31 @@ AnyThreat = Threat | TextThreat
 class _Model:
     """A model of the catalog.
 
-    `clean` are its metrics on the validation split, `architecture` the hyperparameters that
-    determine its weights.
+    `kind` is that of its data, `architecture` the hyperparameters that determine its weights.
     """
 
     kind: str
     hyperparameters: Iterable[Hyperparameter]
-    clean: tuple[str, ...]
     architecture: tuple[str, ...] = TRANSFORMER_ARCHITECTURE
     needs_base: bool = True
 
 
-_CLASSES = ("accuracy.clean", "f1.macro", "matthews")
-_ENTITIES = ("f1.clean", "precision.clean", "recall.clean", "accuracy.tokens")
-_ANSWERS = ("perplexity", "accuracy.clean")
 # How many examples, and of entities how many of these, are behind the objectives.
 _COUNTS = ("examples", "attacked_examples")
 _ENTITY_COUNTS = ("entities", "attacked_entities")
 # The kinds of models/adversarial/pixels/corruptions.py, which needs torch.
 _CORRUPTED = tuple(map(corruption_metric, ("", "noise", "blur", "contrast")))
 _MODELS = {
-    "cnn": _Model("images", CNN, ("accuracy.clean",), CNN_ARCHITECTURE, needs_base=False),
-    "text_classifier": _Model("classification", TEXT_CLASSIFIER, _CLASSES),
-    "text_ranker": _Model("ranking", TEXT_CLASSIFIER, RANKING_METRICS),
-    "entity_tagger": _Model("entities", ENTITY_TAGGER, _ENTITIES),
-    "causal_model": _Model("dialogue", CAUSAL_MODEL, _ANSWERS),
-    "vision_transformer": _Model("images", VISION_TRANSFORMER, ("accuracy.clean",)),
+    "cnn": _Model("images", CNN, CNN_ARCHITECTURE, needs_base=False),
+    "text_classifier": _Model("classification", TEXT_CLASSIFIER),
+    "text_ranker": _Model("ranking", TEXT_CLASSIFIER),
+    "entity_tagger": _Model("entities", ENTITY_TAGGER),
+    "causal_model": _Model("dialogue", CAUSAL_MODEL),
+    "vision_transformer": _Model("images", VISION_TRANSFORMER),
     # A user's own network: trained and evaluated as the models above, with hyperparameters of its
     # own, whose names begin with OWN_PREFIX.
-    "network": _Model("images", NETWORK, ("accuracy.clean",), (), needs_base=False),
-    "text_network": _Model("classification", TEXT_NETWORK, _CLASSES, ()),
+    "network": _Model("images", NETWORK, (), needs_base=False),
+    "text_network": _Model("classification", TEXT_NETWORK, ()),
 }
 # No names of models: a specification names the builder of its network instead.
 NETWORKS = ("network", "text_network")
@@ -118,7 +113,7 @@ def catalog_name(model: str | None, network: object, base: object) -> str:
 
 
 def data_kind(model: str) -> str:
-    """Return the kind of data of a model: "images", or one of `models.data.text.splits.KINDS`.
+    """Return the kind of data of a model: "images", or one of `models.kinds.TEXT_KINDS`.
 
     Raises:
         ValueError: an unknown model.
@@ -200,7 +195,7 @@ def compared_metric(model: str, threat: AnyThreat, objective: str) -> str:
         ValueError: an unknown model.
     """
     substitutes = {robust_metric(model, threat): cheap_metric(model, threat)}
-    substitutes |= {name: on_split("selection", name) for name in _known(model).clean}
+    substitutes |= {name: on_split("selection", name) for name in KINDS[data_kind(model)].metrics}
     return substitutes.get(objective, objective)
 
 
@@ -243,22 +238,23 @@ def metrics(model: str, threat: AnyThreat) -> tuple[str, ...]:
         ValueError: an unknown model.
     """
     found = _known(model)
+    clean = KINDS[found.kind].metrics
     every_epoch: tuple[str, ...] = ("loss.train",)
     every_epoch += ("loss.validation",) if found.needs_base else ()
     costs: tuple[str, ...] = tuple(
         f"{unit}.{part}" for unit in ("seconds", "work") for part in ("train", "evaluation")
     )
     if isinstance(threat, Threat):
-        chosen_by = (*found.clean, threat.cheap_metric(), threat.fgsm_metric(), "collapsed")
+        chosen_by = (*clean, threat.cheap_metric(), threat.fgsm_metric(), "collapsed")
         every_epoch += tuple(on_split("selection", each) for each in chosen_by)
         attacked = (threat.metric(), threat.fgsm_metric(), *_CORRUPTED)
-        at_the_end = (*found.clean, *attacked, "epoch.selected")
+        at_the_end = (*clean, *attacked, "epoch.selected")
         costs = ("gradients.train", *costs)
     else:
-        every_epoch += tuple(on_split("selection", each) for each in found.clean)
+        every_epoch += tuple(on_split("selection", each) for each in clean)
         every_epoch += (cheap_metric(model, threat),)
         counts = (*_COUNTS, *_ENTITY_COUNTS) if found.kind == "entities" else _COUNTS
-        at_the_end = (*found.clean, threat.metric(found.kind), "queries.mean",
+        at_the_end = (*clean, threat.metric(found.kind), "queries.mean",
                       "words_changed.share", *threat.embedding_metrics(), *counts)  # fmt: skip
     if found.needs_base:
         costs = (*costs, "seconds.setup", "memory.peak_mb")

@@ -6,7 +6,7 @@ The command line calls this. It prints nothing itself; it passes lines to `say`.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from search.apply.ending import may_end_early, revalidation_lines
 from search.apply.first_proposals import avoids_failures, first_lines, first_proposals
 from search.apply.prior_data import PriorData, prior_data
 from search.apply.top_agreement import top_agreements
-from search.apply.used_history import used_history
+from search.apply.used_history import UsedHistory, used_history
 from search.experience import Experience
 from search.extract import learn
 from search.extract.describe import lines
@@ -109,8 +109,7 @@ def prepare(
     """
     refuse_hiding()
     spec, lines_on_weights = pin(spec, tracking_uri)
-    for line in lines_on_weights:
-        say(f"review    {line}")
+    _tell(say, "review", lines_on_weights)
     space = spec.search_space()
     fingerprint = _checked_task(spec, code, passed, say)
     task = task_id(fingerprint)
@@ -121,12 +120,36 @@ def prepare(
     spec = pin_history(spec, history)
     trained = Trained(spec.task.trains, MODELS.get(spec.task.catalog_name, {}))
     reconciled = reconcile(history, space, spec.objectives, trained)
-    for line in [
-        *([changed] if changed else []),
-        _found(spec, history, reconciled, task),
-        *reconciled.lines(lines_shown),
-    ]:
-        say(f"review    {line}")
+    found = _found(spec, history, reconciled, task)
+    _tell(say, "review", [*([changed] if changed else []), found, *reconciled.lines(lines_shown)])
+    experience, prior, used = _extracted(spec, space, task, fingerprint, history, reconciled)
+    _tell(say, "extract", lines(experience)[:lines_shown])
+    if failed := failure_line(reconciled.trials, space, is_avoided=avoids_failures(spec)):
+        _tell(say, "extract", [failed])
+    if used.unused or set(used.searches) != {each.id for each in experience.searches}:
+        _tell(say, "apply", used.lines())
+    spec, rung = with_first_rung(spec, reconciled.trials, task, experience.similarities)
+    _tell(say, "apply", [rung] if rung else [])
+    previewed = min(PREVIEWED, spec.budget.trials - len(spec.first))
+    proposals = first_proposals(spec, prior, space, task, previewed)
+    _tell(say, "apply", first_lines(spec, proposals))
+    _tell(say, "apply", revalidation_lines(spec, proposals, prior))
+    made = Prepared(
+        spec, space, task, fingerprint, history, reconciled, experience, prior, proposals, passed
+    )
+    return made if is_resumed else _with_cost(made, tracking_uri, say)
+
+
+def _tell(say: Callable[[str], None], step: str, lines: Iterable[str]) -> None:
+    for line in lines:
+        say(f"{step:10}{line}")
+
+
+def _extracted(
+    spec: Spec, space: SearchSpace, task: str, fingerprint: Mapping[str, Any], history: History,
+    reconciled: Reconciled,
+) -> tuple[Experience, PriorData, UsedHistory]:  # fmt: skip
+    """Extracts what history teaches: in statements, as models of past tasks, and what is used."""
     learned = learn(history, space, task=task, fingerprint=fingerprint, objectives=spec.objectives)
     prior = prior_data(
         reconciled, space, spec.objectives, task=task, similarities=learned.similarities,
@@ -137,24 +160,7 @@ def prepare(
         learned, fitted=tuple(reconciled.lines()), used=tuple(used.searches), unused=used.unused,
         top_agreements=top_agreements(prior.tasks, space, searched(spec.objectives)),
     )  # fmt: skip
-    for line in lines(experience)[:lines_shown]:
-        say(f"extract   {line}")
-    if failed := failure_line(reconciled.trials, space, is_avoided=avoids_failures(spec)):
-        say(f"extract   {failed}")
-    if used.unused or set(used.searches) != {each.id for each in experience.searches}:
-        for line in used.lines():
-            say(f"apply     {line}")
-    spec, rung = with_first_rung(spec, reconciled.trials, task, experience.similarities)
-    if rung:
-        say(f"apply     {rung}")
-    previewed = min(PREVIEWED, spec.budget.trials - len(spec.first))
-    proposals = first_proposals(spec, prior, space, task, previewed)
-    for line in [*first_lines(spec, proposals), *revalidation_lines(spec, proposals, prior)]:
-        say(f"apply     {line}")
-    made = Prepared(
-        spec, space, task, fingerprint, history, reconciled, experience, prior, proposals, passed
-    )
-    return made if is_resumed else _with_cost(made, tracking_uri, say)
+    return experience, prior, used
 
 
 def _checked_task(
@@ -164,8 +170,7 @@ def _checked_task(
     if code is None and passed:
         code = passed.digest
     fingerprint, warnings = fingerprint_of(spec, code)
-    for warning in warnings:
-        say(f"review    data: {warning}")
+    _tell(say, "review", [f"data: {warning}" for warning in warnings])
     if spec.task.network:
         say(f"review    checking {spec.task.network}: passes forward and backward")
         check_network(spec, passed)
@@ -196,8 +201,7 @@ def _with_cost(prepared: Prepared, tracking_uri: str, say: Callable[[str], None]
     tries = proposals[0].configuration if proposals else None
     units = units_of_searches(tracking_uri) if len(history) else {}
     cost = launch_cost(prepared.spec, known, units, tries)
-    for line in cost.lines():
-        say(f"apply     {line}")
+    _tell(say, "apply", cost.lines())
     return replace(prepared, cost=cost)
 
 
@@ -311,8 +315,8 @@ def resumed_plan(
     )
     refuse_changed(summary, prepared.fingerprint)
     forecast = stored_cost_forecast(summary.tags)
-    for line in forecast.lines() if forecast else ():
-        say(f"review    as forecast at its first launch: {line}")
+    forecasts = forecast.lines() if forecast else []
+    _tell(say, "review", [f"as forecast at its first launch: {line}" for line in forecasts])
     if changed:
         say(f"review    {changed}")
         add_note(client, summary, f"Resumed on {date.today()} with changed code: {changed}.")

@@ -31,7 +31,9 @@ LAYERS = [
     ["__main__"],
 ]
 LAYERS_OF_MODELS = [
-    ["data", "hyperparameters", "scores"],
+    ["hyperparameters", "scores"],
+    ["kinds"],
+    ["data"],
     ["adversarial", "networks"],
     ["adaptation", "catalog"],
     ["weights"],
@@ -90,8 +92,8 @@ def test_a_heavy_library_stays_in_its_room(library: str) -> None:
 
 def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
     allowed = (
-        "models.catalog", "models.data.description", "models.data.settings", "models.data.sources",
-        "models.data.validation_split",
+        "models.catalog", "models.kinds", "models.data.description", "models.data.settings",
+        "models.data.sources", "models.data.validation_split",
         "models.networks.base_model", "models.networks.architectures", "models.networks.own_code",
         "models.networks.passed_code",
         "models.adversarial.text.word_substitution", "models.adversarial.epsilons",

@@ -18,6 +18,7 @@ from peft import PrefixTuningConfig, TaskType
 from models.adaptation.adapted_model import Adapted
 from models.adaptation.peft_modules import wrap
 from models.hyperparameters.hyperparameter import Value
+from models.kinds import KINDS
 from models.networks.transformer import head_modules, kind_of
 
 # RoBERTa's table of positions begins with two unused rows. Rotary positions have no table and no
@@ -29,11 +30,6 @@ _UNUSED_POSITIONS = {
     "roberta": 2,
     "xlm-roberta": 2,
     "camembert": 2,
-}
-_TASKS = {
-    "classification": TaskType.SEQ_CLS,
-    "entities": TaskType.TOKEN_CLS,
-    "dialogue": TaskType.CAUSAL_LM,
 }
 
 
@@ -50,7 +46,7 @@ def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted
         raise ValueError(f"prefix.tokens ({tokens}) and max_length ({length}) exceed the "
                          f"{positions} positions of the model; fix: lower one of them")  # fmt: skip
     settings = PrefixTuningConfig(
-        task_type=_TASKS[kind_of(model)],
+        task_type=TaskType(KINDS[kind_of(model)].peft_task),
         num_virtual_tokens=tokens,
         modules_to_save=head_modules(model) or None,
     )

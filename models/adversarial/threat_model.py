@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_v
 from pydantic.dataclasses import dataclass
 
 from models.hyperparameters.hyperparameter import Counted, NotNegative, Positive
+from models.kinds import KINDS, TEXT_KINDS
 from models.scores.metric_names import (
     EmbeddingAttack,
     MetricName,
@@ -23,16 +24,7 @@ from models.scores.metric_names import (
     ball_size,
     word_share,
 )
-from models.scores.ranking import ROBUST_CUTOFF
 
-# What an attack lowers, by kind of text task. Of a dialogue it is the share of answer tokens
-# predicted.
-_MEASURES = {
-    "classification": "accuracy",
-    "ranking": f"ndcg_at_{ROBUST_CUTOFF}",
-    "entities": "f1",
-    "dialogue": "accuracy",
-}
 _CHECKED = ConfigDict(extra="forbid")
 
 
@@ -207,8 +199,7 @@ class TextThreat:
         """Return the name of the full robust metric: `accuracy.characters_0.15`, `f1.words_0.1`.
 
         Args:
-            kind: the kind of task: "classification" and "dialogue" have an accuracy (of a dialogue:
-                the share of answer tokens predicted), "entities" an F1, "ranking" an NDCG@10.
+            kind: one of `models.kinds.TEXT_KINDS`; its record says what an attack lowers.
 
         Raises:
             ValueError: an unknown kind.
@@ -228,9 +219,9 @@ class TextThreat:
         return dataclasses.replace(self, examples=self.cheap_examples)
 
     def _metric(self, kind: str) -> MetricName:
-        if kind not in _MEASURES:
-            raise ValueError(f"unknown kind of text task {kind!r}: there are {list(_MEASURES)}")
-        return MetricName(_MEASURES[kind], attack=self.attack, size=word_share(self.share))
+        if kind not in TEXT_KINDS:
+            raise ValueError(f"unknown kind of text task {kind!r}: there are {list(TEXT_KINDS)}")
+        return MetricName(KINDS[kind].robust, attack=self.attack, size=word_share(self.share))
 
     def _embedding_metric(self, attack: EmbeddingAttack) -> str:
         return str(MetricName("accuracy", attack=attack, size=word_share(self.share)))

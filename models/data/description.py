@@ -134,7 +134,7 @@ def describe_data(
 ) -> DataDescription | TextDescription:
     """Describe the data set of a task, after checking all of it but the values of its pixels.
 
-    `kind` is the model's kind of data: "images", or one of `models.data.text.splits.KINDS`.
+    `kind` is the model's kind of data: "images", or one of `models.kinds.TEXT_KINDS`.
     The keys of `settings` are those of `models.data.settings.DataSettings`, of a spec `task.data`.
 
     Raises:

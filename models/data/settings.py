@@ -84,7 +84,7 @@ def read_settings(settings: Mapping[str, Any], kind: str) -> DataSettings:
 
     Args:
         settings: the keys of `DataSettings`.
-        kind: "images", or the kind of text: one of `models.data.text.splits.KINDS`.
+        kind: "images", or the kind of text: one of `models.kinds.TEXT_KINDS`.
 
     Raises:
         DataError: an unknown key, none or several sources, a value of another type, or a key that

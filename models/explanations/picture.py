@@ -38,7 +38,7 @@ def draw_examples(
         path: The file.
     """
     font = ImageFont.load_default(_TEXT)
-    heads = [_heads(each, names) for each in examples]
+    heads = [[_head(view, each, names) for view in each.views] for each in examples]
     wide = max(_SIDE, *(int(font.getlength(line)) for each in heads for line in each)) + _GAP
     rows = 2 * len(examples[0].views)
     width = max(wide * len(examples), int(font.getlength(title))) + 2 * _GAP
@@ -58,12 +58,8 @@ def draw_examples(
     sheet.save(path, "PNG")
 
 
-def _heads(example: ExplainedImage, names: Sequence[str]) -> list[str]:
-    """Return the line above each view: what it is predicted as, and what it is."""
-    return [_head(view, example, names) for view in example.views]
-
-
 def _head(view: View, example: ExplainedImage, names: Sequence[str]) -> str:
+    """Return the line above a view: what it is predicted as, and what it is."""
     predicted, label = _name(names[view.predicted]), _name(names[example.label])
     text = f"{predicted}" if view.predicted == example.label else f"{predicted}, not {label}"
     return f"attacked: {text}" if view is example.attacked else text

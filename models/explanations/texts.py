@@ -27,13 +27,12 @@ from models.adversarial.threat_model import TextThreat
 from models.data.text.splits import TextExamples
 from models.explanations.images import GROUPS, Group
 from models.explanations.integrated_gradients import Attribution, integrated_gradients
+from models.kinds import KINDS
 from models.training.text.collate import collate
 from models.training.text.encoding import IGNORED, Encoded, Encoder
 from models.training.text.predict import relevance
 from models.training.text.victim import TextVictim
 
-# Their label is of a whole text: a class, or a grade of relevance.
-_OF_WHOLE_TEXTS = ("classification", "ranking")
 # Texts that are attacked to find examples: enough for each group, and a minute at most.
 CANDIDATES = 64
 
@@ -116,7 +115,7 @@ def explain_texts(
                 after = None
                 if group == "attacked":
                     after = _reading(model, encoder, each.adversarial, label)
-                truth = names[label] if encoder.kind in _OF_WHOLE_TEXTS else ""
+                truth = names[label] if KINDS[encoder.kind].has_text_class else ""
                 explained.append(ExplainedText(group, each.example, truth, clean, after))
         return explained
 
@@ -130,7 +129,7 @@ def _of_group(attacked: Sequence[AttackedText], group: Group) -> list[AttackedTe
 
 def _reading(model: nn.Module, encoder: Encoder, text: tuple[str, ...], label: object) -> Reading:
     """Return how the model reads one text."""
-    rows = encoder.encode([text], None if encoder.kind in _OF_WHOLE_TEXTS else [label])
+    rows = encoder.encode([text], None if KINDS[encoder.kind].has_text_class else [label])
     device = next(model.parameters()).device
     row, batch, target = _explained_row(model, encoder, rows, text, device)
     table = token_embedding(model)

@@ -27,61 +27,37 @@ def _several_steps(method: str, steps: int) -> tuple[Hyperparameter, ...]:
         number(f"{method}.steps", steps, 1, 100, "gradient steps", adversarial_training=method),
         # Madry et al. 2018 (section 5) take a quarter of epsilon on CIFAR-10, and the authors' code
         # of MART 0.007 of 0.031.
-        number(
-            f"{method}.step_size",
-            0.25,
-            0.01,
-            4.0,
-            f"multiple of {method}.epsilon",
-            adversarial_training=method,
-        ),
-    )
+        number(f"{method}.step_size", 0.25, 0.01, 4.0, f"multiple of {method}.epsilon",
+               adversarial_training=method),
+    )  # fmt: skip
 
 
 _CRAFTED = (
     number("fgsm.epsilon", 0.1, 1e-4, 10.0, _SIZE, adversarial_training="fgsm"),
     # Wong et al. 2020, section 4.1: 1.25 epsilon from a random start; longer steps overfit.
-    number(
-        "fgsm.step_size", 1.25, 0.01, 4.0, "multiple of fgsm.epsilon", adversarial_training="fgsm"
-    ),
+    number("fgsm.step_size", 1.25, 0.01, 4.0, "multiple of fgsm.epsilon",
+           adversarial_training="fgsm"),
     *_several_steps("pgd", 7),  # Madry et al. 2018, section 5
     *_several_steps("trades", 10),  # as the authors' code
     # Zhang et al. 2019, section 5: 1/lambda is 1 or 6; the larger, the more robust.
-    number(
-        "trades.beta", 6.0, 0.0, 1000.0, "weight of the divergence", adversarial_training="trades"
-    ),
+    number("trades.beta", 6.0, 0.0, 1000.0, "weight of the divergence",
+           adversarial_training="trades"),
     *_several_steps("mart", 10),  # as the authors' code
     number("mart.beta", 6.0, 0.0, 1000.0, "weight of the divergence", adversarial_training="mart"),
     # TRADES and MART weight clean and adversarial images by beta instead.
-    number(
-        "adversarial_share",
-        1.0,
-        0.01,
-        1.0,
-        "share of a batch attacked",
-        adversarial_training=("fgsm", "pgd"),
-    ),
-    choice(
-        "crafting_mode",
-        "eval",
-        ("eval", "train"),
-        "mode of the model while images are crafted: eval uses the running statistics of batch "
-        "normalisation and leaves them alone, train uses those of the batch and updates them",
-        adversarial_training=_ATTACKED,
-    ),
-)
+    number("adversarial_share", 1.0, 0.01, 1.0, "share of a batch attacked",
+           adversarial_training=("fgsm", "pgd")),
+    choice("crafting_mode", "eval", ("eval", "train"),
+           "mode of the model while images are crafted: eval uses the running statistics of batch "
+           "normalisation and leaves them alone, train uses those of the batch and updates them",
+           adversarial_training=_ATTACKED),
+)  # fmt: skip
 _FREE = (
     number("free.epsilon", 0.1, 1e-4, 10.0, _SIZE, adversarial_training="free"),
     # The authors' code uses four on ImageNet.
-    number(
-        "free.replays",
-        4,
-        1,
-        100,
-        "steps per batch, each of which trains",
-        adversarial_training="free",
-    ),
-)
+    number("free.replays", 4, 1, 100, "steps per batch, each of which trains",
+           adversarial_training="free"),
+)  # fmt: skip
 
 
 def attacked_training(weight_decay: Hyperparameter) -> tuple[Hyperparameter, ...]:

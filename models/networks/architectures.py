@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models.hyperparameters.transformer import METHODS
+from models.kinds import TEXT_KINDS
 
-_ENCODER_KINDS = ("classification", "ranking", "entities")
-_DECODER_KINDS = ("classification", "ranking", "entities", "dialogue")
+_ENCODER_KINDS = tuple(kind for kind in TEXT_KINDS if kind != "dialogue")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ _DEBERTA = Architecture(
 )
 # NOTE: GPT-2 projects queries, keys and values by one matrix, so IA3 scales the queries as well.
 _GPT2 = Architecture(
-    _DECODER_KINDS,
+    TEXT_KINDS,
     "h",
     ("attn.c_attn",),
     "attn.c_proj",
@@ -77,7 +77,7 @@ _GPT2 = Architecture(
     conv1d=True,
 )
 _LLAMA = Architecture(
-    _DECODER_KINDS,
+    TEXT_KINDS,
     "layers",
     ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
     "self_attn.o_proj",

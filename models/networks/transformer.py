@@ -14,33 +14,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor, nn
-from transformers import (
-    AutoModelForCausalLM,
-    AutoModelForImageClassification,
-    AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
-)
 from transformers.utils import logging
 
 from models.hyperparameters.hyperparameter import Value
+from models.kinds import KINDS
 from models.networks.architectures import ARCHITECTURES, supported
 from models.networks.base_model import BaseModel
 from models.networks.pixel_input import take_pixels
 from models.networks.tokenizer import load_tokenizer
-
-_CLASSES = {
-    "classification": AutoModelForSequenceClassification,
-    "ranking": AutoModelForSequenceClassification,
-    "entities": AutoModelForTokenClassification,
-    "dialogue": AutoModelForCausalLM,
-    "images": AutoModelForImageClassification,
-}
-_KINDS = {
-    "ForSequenceClassification": "classification",
-    "ForTokenClassification": "entities",
-    "ForImageClassification": "images",
-}
 
 
 class LoadedBase:
@@ -48,7 +31,7 @@ class LoadedBase:
 
     Args:
         base: the model to load, in float32 (see `models.networks.base_model.locate_base`).
-        kind: "images", or one of `models.data.text.splits.KINDS`.
+        kind: "images", or one of `models.kinds.TEXT_KINDS`.
         label_names: classes, or tags; not used for dialogue.
         image: (channels, height, width) of the images, for kind "images".
         device: device of the trials.
@@ -119,10 +102,13 @@ class LoadedBase:
 
 
 def kind_of(model: Any) -> str:
-    """Return the kind of data that a model of `LoadedBase.fresh` works on."""
-    name = type(model).__name__
-    kinds = [kind for ending, kind in _KINDS.items() if name.endswith(ending)]
-    return kinds[0] if kinds else "dialogue"
+    """Return the kind of data that a model of `LoadedBase.fresh` works on.
+
+    A ranker has the head of a classifier, and is told to be one.
+    """
+    heads = {kind: each.auto_class.removeprefix("AutoModel") for kind, each in KINDS.items()}
+    found = (kind for kind, head in heads.items() if type(model).__name__.endswith(head))
+    return next(found, "dialogue")
 
 
 def head_modules(model: Any) -> list[str]:
@@ -140,7 +126,7 @@ def _load(base: BaseModel, kind: str, label_names: tuple[str, ...]) -> tuple[Any
         labels["id2label"] = dict(enumerate(label_names))
         labels["label2id"] = {name: index for index, name in enumerate(label_names)}
     model, missing = _read(base, kind, labels)
-    if kind in ("classification", "ranking"):
+    if KINDS[kind].has_text_class:
         _set_padding(model, base)
     modules = _fresh_modules(model, kind, missing)
     model.fresh_modules = modules
@@ -160,7 +146,7 @@ def _read(base: BaseModel, kind: str, labels: Mapping[str, Any]) -> tuple[Any, s
     try:
         with quietly():
             # Attention is torch's fused one (SDPA) wherever the architecture has it.
-            model, report = _CLASSES[kind].from_pretrained(
+            model, report = getattr(transformers, KINDS[kind].auto_class).from_pretrained(
                 base.folder,
                 use_safetensors=True,
                 local_files_only=True,

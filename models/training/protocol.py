@@ -2,7 +2,7 @@
 
 `search/optimize/trainable.py` uses nothing else of a training. Each capability is a protocol of its
 own, tested by `isinstance`, which compares method names only; so a class defines the methods of a
-capability only if all of its instances have it. `tests/contracts/training.py` tests the contract.
+capability only if all of its instances have it. The contract: `tests/contracts/test_trainings.py`.
 Imports no torch: a user's function may need none.
 """
 

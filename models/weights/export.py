@@ -23,6 +23,7 @@ from torch import nn
 
 from models.adaptation.adapted_model import plain_name
 from models.catalog import data_kind
+from models.kinds import KINDS
 from models.networks.base_model import BaseModel
 from models.networks.cnn import CNN
 from models.networks.own_code import locate_code, normalised_source, parts_of
@@ -38,13 +39,6 @@ Form = Literal["model", "adapter", "onnx"]
 LOADER = "load_model.py"
 _IMPORT_LOADER = "from load_model import load  # load_model.py of this folder"
 BODY = "body.safetensors"  # weights of the base that an earlier trial changed
-_CLASSES = {
-    "classification": "AutoModelForSequenceClassification",
-    "ranking": "AutoModelForSequenceClassification",
-    "entities": "AutoModelForTokenClassification",
-    "dialogue": "AutoModelForCausalLM",
-    "images": "AutoModelForImageClassification",
-}
 # Constructor arguments of each type of layer.
 _ARGUMENTS = {
     nn.Conv2d: ("in_channels", "out_channels", "kernel_size", "stride", "padding"),
@@ -146,7 +140,7 @@ def _write(trained: TrainedTrial, rebuilt: RebuiltModel, folder: Path, form: For
     if merged is None:
         return _export_adaptation(trained, trained.base, rebuilt, folder)
     merged.save_pretrained(folder, safe_serialization=True)
-    loads = _CLASSES[data_kind(trained.model)]
+    loads = KINDS[data_kind(trained.model)].auto_class
     line = f'model = {loads}.from_pretrained(".").eval()'
     return "transformers", True, Loading((f"from transformers import {loads}",), (line,))
 
@@ -224,13 +218,13 @@ def _export_adapter(
     """Write an adapter of PEFT, and how to load it onto its base."""
     kind = data_kind(trained.model)
     save_adapter(rebuilt.adapted, base.name, kind, folder)
-    loads = _CLASSES[kind]
+    loads = KINDS[kind].auto_class
     assert rebuilt.plain is not None
     options = ["base"]
     if rebuilt.label_names:
         options += [f"num_labels={len(rebuilt.label_names)}", "ignore_mismatched_sizes=True"]
     padding = getattr(rebuilt.plain.config, "pad_token_id", None)
-    if kind in ("classification", "ranking") and padding is not None:
+    if KINDS[kind].has_text_class and padding is not None:
         options.append(f"pad_token_id={padding}")  # a decoder's configuration often lacks it
     below = base_lines(base)
     lines = (
@@ -251,7 +245,7 @@ def _export_adaptation(
     config: Any = rebuilt.plain.config
     record = {
         "method": method,
-        "class": _CLASSES[data_kind(trained.model)],
+        "class": KINDS[data_kind(trained.model)].auto_class,
         "base": {"name": base.name, "digest": base.digest, "weights": _weights(base.folder)},
         "label_names": list(rebuilt.label_names),
         "pad_token_id": getattr(config, "pad_token_id", None),

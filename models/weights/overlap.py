@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from models.data.sources import Images
-from models.data.text.columns import PAIRS
 from models.data.text.deduplication import keys, normalised
 from models.data.text.splits import TextExamples
+from models.kinds import KINDS
 
 SHOWN = 3
 _LONGEST = 80
@@ -58,11 +58,11 @@ def text_keys(
 
     Args:
         texts: as in `TextExamples`: (text,), (first, second), the words, or (prompt, answer).
-        kind: one of `models.data.text.splits.KINDS`.
+        kind: one of `models.kinds.TEXT_KINDS`.
         apart: whether each text of a pair has a key of its own, for a source of single texts and
             a target of pairs, or vice versa.
     """
-    if apart and kind in PAIRS:
+    if apart and KINDS[kind].has_text_class:
         return [{_digest(normalised(text)) for text in example} for example in texts]
     return [{_digest(key)} for key in keys(TextExamples(tuple(map(tuple, texts)), ()), kind)]
 

@@ -15,13 +15,9 @@ from typing import Any
 import torch
 
 from models.adaptation.adapted_model import Adapted, plain_name
+from models.kinds import KINDS
 
 PEFT_METHODS = ("lora", "dora", "adalora", "ia3", "prefix")
-# Names of peft.TaskType; a classifier of images has none, and is loaded by PeftModel itself.
-_TASK_TYPES = {
-    "classification": "SEQ_CLS", "ranking": "SEQ_CLS", "entities": "TOKEN_CLS",
-    "dialogue": "CAUSAL_LM",
-}  # fmt: skip
 
 
 def check_is_peft(name: str, configuration: Mapping[str, Any]) -> None:
@@ -94,7 +90,7 @@ def save_adapter(adapted: Adapted, reference: str, kind: str, folder: Path) -> N
     known = {
         "base_model_name_or_path": name,  # peft writes the folder on this machine
         "revision": revision or None,
-        "task_type": _TASK_TYPES.get(kind),
+        "task_type": KINDS[kind].peft_task,
     }
     record = json.loads(path.read_text(encoding="utf-8")) | known
     path.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
 
 from models.catalog import DataDescription, TextDescription, describe_data
+from models.kinds import KINDS, Kind
 from search.cli.documents import DataDocument, to_json
 from search.cli.options import AsJson
 from search.history.plurals import counted
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from models.data.text.splits import TextExamples, TextSplits
 
 SPLITS = ("train", "validation", "test")
-Kind = Literal["images", "classification", "ranking", "entities", "dialogue"]
-_EMBEDDED = ("digits", "dialogue")
 _CLASSES_SHOWN = 30  # in the terminal; --json has all
 _EXAMPLES = 2  # texts of a class
 _SOURCES = {
@@ -93,7 +92,7 @@ def _given(source: str, settings: list[str]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     if source.startswith("hub:"):
         given["hub"] = source.removeprefix("hub:")
-    elif source in _EMBEDDED and not Path(source).exists():
+    elif any(source in each.embedded for each in KINDS.values()) and not Path(source).exists():
         given["name"] = source
     else:
         given["path"] = str(Path(source).expanduser().resolve())
@@ -192,7 +191,7 @@ def _text_examples(loaded: TextSplits) -> Iterator[str]:
     """Yields a few training examples of each class, a line each."""
     yield ""
     train = loaded.train
-    if loaded.kind in ("classification", "ranking"):
+    if KINDS[loaded.kind].has_text_class:
         width = max(map(len, loaded.label_names))
         for number, name in enumerate(loaded.label_names[:_CLASSES_SHOWN]):
             rows = [row for row, label in enumerate(train.labels) if label == number]

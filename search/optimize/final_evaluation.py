@@ -10,7 +10,7 @@ another library; if an evaluation fails, one without it is made instead.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,20 +177,30 @@ def evaluate_trial(
         training.load_state_dict(checkpoint.load_state())
     if checkpoint is None or not (checkpoint.epoch >= task.epochs or training.ended):
         raise FileNotFoundError(f"no checkpoint of epoch {task.epochs} in {folder}")
+    found = yield from _evaluated(training, task.spec.threat, folder)
+    yield _explained(found, training, task, data, folder) if is_explained else found
+
+
+def _evaluated(
+    training: EvaluatedTraining, threat: object, folder: Path
+) -> Generator[str, None, FinalEvaluation]:
+    """Yields each step in words before it is taken; returns the results."""
+    if isinstance(training, AttackableTraining):
+        return (yield from _attacked(training, threat, folder))
+    metrics: dict[str, float] = {}
     if isinstance(training, ConfirmedTraining):
         yield "measuring the confirmation part"
-        confirmed = training.evaluate_confirmation()
-        yield "measuring the test split"
-        tested = training.evaluate_test()
-        held_out = FinalEvaluation({**confirmed, **tested}, tables=training.test_tables())
-        yield _explained(held_out, training, task, data, folder) if is_explained else held_out
-        return
-    if not isinstance(training, AttackableTraining):
-        yield "measuring the test split"
-        plain = FinalEvaluation(training.evaluate_test())
-        yield _explained(plain, training, task, data, folder) if is_explained else plain
-        return
-    threat = task.spec.threat
+        metrics = training.evaluate_confirmation()
+    yield "measuring the test split"
+    metrics |= training.evaluate_test()
+    tables = training.test_tables() if isinstance(training, ConfirmedTraining) else {}
+    return FinalEvaluation(metrics, tables=tables)
+
+
+def _attacked(
+    training: AttackableTraining, threat: object, folder: Path
+) -> Generator[str, None, FinalEvaluation]:
+    """Evaluates a classifier of images, and keeps its adversarial examples in the folder."""
     assert isinstance(threat, Threat), "images are attacked in their pixels"
     from models.adversarial.pixels.autoattack import MISSING, is_installed
     from models.adversarial.pixels.final_evaluation import evaluate_robustness
@@ -200,11 +210,10 @@ def evaluate_trial(
         if isinstance(found, str):
             yield found
     assert not isinstance(found, str), "the result is the last item"
-    save_adversarial_examples(found.adversarial_examples, folder / ADVERSARIAL_EXAMPLES)
+    file = folder / ADVERSARIAL_EXAMPLES
+    save_adversarial_examples(found.adversarial_examples, file)
     message = "" if is_installed() or not threat.final_examples else MISSING
-    files = (str(folder / ADVERSARIAL_EXAMPLES),)
-    attacked = FinalEvaluation(found.metrics, found.texts, files, message)
-    yield _explained(attacked, training, task, data, folder) if is_explained else attacked
+    return FinalEvaluation(found.metrics, found.texts, (str(file),), message)
 
 
 def _explained(

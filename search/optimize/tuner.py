@@ -95,6 +95,23 @@ class Tuning:
 
     def run(self, seconds: float | None) -> str:
         """Runs Tune; returns "complete", or how it ended: "stopped", "interrupted" or "failed"."""
+        self._tuner(seconds).fit()
+        if self.searcher.is_exhausted:
+            message = "every configuration of this finite space has been tried"
+            self._journal.append("driver", message=message)
+        if why := self.searcher.ended_because:
+            self._journal.append("driver", message=f"the search {why}")
+        self._say_in_doubt()
+        cut_off = self.settle()
+        if why := self.recorder.why_failed:
+            self._journal.append("driver", message=f"the search has failed: {why}")
+            return "failed"
+        if not cut_off and not self.searcher.has_more():
+            return "complete"
+        return "stopped" if self._is_stopped_by_a_user() else "interrupted"
+
+    def _tuner(self, seconds: float | None) -> tune.Tuner:
+        """Returns Ray's Tuner with our parts; what Tune reads from the environment is set."""
         resources = self._plan.spec.resources
         os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # MLflow is the memory, not CSV
         os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"  # Ray's own experiment state is not used
@@ -103,7 +120,7 @@ class Tuning:
         most = MOST_PENDING if resources.parallelism == "auto" else resources.parallelism
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(most)
         trainable = tune.with_parameters(TrialTrainable, task=self._task, data=self._data)
-        tuner = tune.Tuner(
+        return tune.Tuner(
             tune.with_resources(
                 trainable,
                 lambda config: tune.PlacementGroupFactory(
@@ -133,20 +150,6 @@ class Tuning:
                 verbose=0,
             ),
         )
-        tuner.fit()
-        if self.searcher.is_exhausted:
-            message = "every configuration of this finite space has been tried"
-            self._journal.append("driver", message=message)
-        if why := self.searcher.ended_because:
-            self._journal.append("driver", message=f"the search {why}")
-        self._say_in_doubt()
-        cut_off = self.settle()
-        if why := self.recorder.why_failed:
-            self._journal.append("driver", message=f"the search has failed: {why}")
-            return "failed"
-        if not cut_off and not self.searcher.has_more():
-            return "complete"
-        return "stopped" if self._is_stopped_by_a_user() else "interrupted"
 
     def _say_in_doubt(self) -> None:
         """Says which trials do not count because their robust accuracy may be false, if any."""

@@ -25,7 +25,7 @@ _TAGS = re.compile(
 _ORDER = ("right", "wrong", "attacked")
 _INTRODUCTION = (
     "Red raised what the model predicts, blue lowered it (integrated gradients, on the test split; "
-    "`{prefix}summary.md` in the trial's artifacts says from which baseline and how exactly)."
+    "`explanation_summary.md` in the trial's artifacts says from which baseline and how exactly)."
 )
 
 
@@ -73,7 +73,7 @@ def explanations_section(copied: Mapping[int, Sequence[str]]) -> str:
     """Returns the section in Markdown; "" without an explained trial."""
     if not copied:
         return ""
-    parts = [_INTRODUCTION.format(prefix="explanation_")]
+    parts = [_INTRODUCTION]
     for number, names in copied.items():
         parts.append(f"### Trial {number}")
         for name in names:

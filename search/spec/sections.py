@@ -28,6 +28,7 @@ from pydantic import (
 from models.catalog import Value, catalog_name, data_kind, guess_kind
 from models.data.settings import KEYS, DataSettings
 from models.hyperparameters.hyperparameter import Counted, NotNegative, Positive, Whole, read_whole
+from models.kinds import Kind
 from search.objectives.objective import RoleName
 
 # Parquet files and the columns of a report hold 64-bit integers.
@@ -101,7 +102,7 @@ class Part(BaseModel):
 # The types of the settings that are no plain text.
 _DATA_TYPES: dict[str, Any] = {
     "targets": dict[str, str],
-    "kind": Literal["images", "classification", "ranking", "entities", "dialogue"],
+    "kind": Kind,
     "splits": dict[Literal["train", "validation", "test"], str | float],
     "text_column": Column,
     "label_column": Column,

@@ -13,13 +13,13 @@ from typing import Any
 
 from models.catalog import MODELS, NETWORKS, data_kind
 from models.data.settings import IMAGES_ONLY, SOURCES, TEXTS_ONLY
+from models.kinds import KINDS
 from models.networks.own_code import PREFIX, SESSION, locate_code, parts_of
 from search.spec.base_model import check_base
 from search.spec.checks import read_part
 from search.spec.errors import Document, KeyPath
 from search.spec.sections import Data, Task
 
-EMBEDDED_DATA = {"images": ("digits",), "dialogue": ("dialogue",)}
 _NAMED = tuple(name for name in MODELS if name not in NETWORKS)
 # What a task trains: one of the three keys.
 TRAINED = ("model", "network", "train")
@@ -57,8 +57,8 @@ def _check_data(document: Document, folder: Path, must_exist: bool) -> dict[str,
     raw, kind = document.task.get("data"), None
     if document.known is not None:
         kind = data_kind(document.model)
-    kinds = EMBEDDED_DATA if kind is None else {kind}
-    embedded = tuple(name for each in kinds for name in EMBEDDED_DATA.get(each, ()))
+    kinds = KINDS if kind is None else (kind,)
+    embedded = tuple(name for each in kinds for name in KINDS[each].embedded)
     forms = (*embedded, "a file or folder", "hub:NAME")
     if raw is None or raw == {}:
         if not document.is_function:

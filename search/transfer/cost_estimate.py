@@ -162,7 +162,7 @@ def _seconds_to(
         # The first training that went to its end, as that of the new search is expected to.
         unit = next(trial.seconds for trial in each.trials if trial.state == "complete")
         unit = unit if in_first_trials else 1.0
-        seconds = each.seconds_to(level)
+        seconds = each.progress.seconds_to(level)
         (missed if seconds is None else reached).append((seconds or each.seconds) / unit)
     return reached, missed
 

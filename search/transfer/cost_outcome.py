@@ -208,5 +208,4 @@ def _seconds_to(this: Search, trials: Sequence[Trial], goal: Goal | None) -> flo
     if goal is None or len(goal.reference) != len(judging_indices(this.objectives)):
         return None
     progress = progress_of(trials, counted_losses([trials], this)[0], np.array(goal.reference))
-    reached = progress.trials_to(goal.level)
-    return None if reached is None else progress.seconds[reached - 1]
+    return progress.seconds_to(goal.level)

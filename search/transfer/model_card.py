@@ -15,6 +15,7 @@ import yaml
 
 from models.adversarial.checks.search_warnings import doubts
 from models.catalog import data_kind
+from models.kinds import KINDS
 from models.networks.own_code import PREFIX
 from models.scores.cost_names import COST_MEASURES
 from models.scores.metric_names import MetricName
@@ -30,13 +31,6 @@ if TYPE_CHECKING:
 
 # Measures that say nothing about the quality of the model.
 _COSTS = (*COST_MEASURES, "queries", "words_changed", "loss")
-_TASKS = {
-    "images": "image-classification",
-    "classification": "text-classification",
-    "ranking": "text-ranking",
-    "entities": "token-classification",
-    "dialogue": "text-generation",
-}
 # The hub's names of metrics that differ from ours.
 _METRICS = {"matthews": "matthews_correlation"}
 
@@ -87,7 +81,7 @@ def front_matter(source: WeightSource, exported: Exported) -> str:
     """
     task, base = source.spec.task, source.fingerprint.get("base")
     data_name, is_on_hub = _data_name(source)
-    kind = _TASKS[data_kind(task.catalog_name)]
+    kind = KINDS[data_kind(task.catalog_name)].hub_task
     record: dict[str, Any] = {
         "library_name": exported.library,
         "pipeline_tag": kind,

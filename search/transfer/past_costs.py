@@ -69,11 +69,6 @@ class PastSearch:
         """The mean cost of its trials."""
         return self.seconds / len(self.trials)
 
-    def seconds_to(self, level: float) -> float | None:
-        """The seconds of its trials until it reached a level; None if it never did."""
-        reached = self.progress.trials_to(level)
-        return None if reached is None else self.progress.seconds[reached - 1]
-
 
 @dataclass(frozen=True, eq=False)
 class PastCosts:

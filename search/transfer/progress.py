@@ -59,6 +59,11 @@ class Progress:
             return None
         return next((n for n, each in enumerate(self.levels, start=1) if each >= enough), None)
 
+    def seconds_to(self, level: float) -> float | None:
+        """The seconds of these trials; None likewise."""
+        reached = self.trials_to(level)
+        return None if reached is None else self.seconds[reached - 1]
+
 
 @dataclass(frozen=True, eq=False)
 class Compared:

@@ -27,7 +27,8 @@ from models.adversarial.text.greedy_attack import Found, greedy, in_lockstep, pr
 from models.adversarial.text.word_substitution import Synonyms
 from models.adversarial.threat_model import TextThreat
 from models.data.text.relevance import relevant_groups, whole_groups
-from models.data.text.splits import KINDS, TextExamples
+from models.data.text.splits import TextExamples
+from models.kinds import TEXT_KINDS
 
 __all__ = ["AttackResult", "AttackedText", "TextPrediction", "Victim", "attack_texts"]
 
@@ -90,7 +91,7 @@ def attack_texts(
         tag_names: the tag of each tag id, for entities; the grade of each class, for ranking;
             unused for other kinds.
         threat: attack, caps and seed.
-        kind: one of `models.data.text.splits.KINDS`.
+        kind: one of `models.kinds.TEXT_KINDS`.
         synonyms: the loaded table, for the attack "words".
 
     Raises:
@@ -151,7 +152,7 @@ def _goal(
         return ranking_goal(
             lambda example: float(names[data.labels[example]]), groups.__getitem__, clean, examples
         )
-    raise ValueError(f"unknown kind {kind!r}; fix: choose one of {list(KINDS)}")
+    raise ValueError(f"unknown kind {kind!r}; fix: choose one of {list(TEXT_KINDS)}")
 
 
 def _attacked(

@@ -8,6 +8,8 @@ paper draws from the alphabet). Each transformation gives one candidate, as in t
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 # Shorter words become unreadable: "bd" for "bad".
@@ -41,7 +43,7 @@ def character_edits(word: str, generator: np.random.Generator) -> tuple[str, ...
     letters = [index for index, character in enumerate(word) if character.isalpha()]
     if len(letters) < SHORTEST:
         return ()
-    edits = (_swap, _delete, _insert, _substitute)
+    edits = (_swap, _delete, partial(_neighbour, kept=1), partial(_neighbour, kept=0))
     found = [edit(word, letters[1:], generator) for edit in edits]
     return tuple(dict.fromkeys(candidate for candidate in found if candidate is not None))
 
@@ -60,25 +62,17 @@ def _delete(word: str, movable: list[int], generator: np.random.Generator) -> st
     return word[:place] + word[place + 1 :]
 
 
-def _insert(word: str, movable: list[int], generator: np.random.Generator) -> str | None:
-    """Insert a letter from a neighbouring key after a letter."""
+def _neighbour(
+    word: str, movable: list[int], generator: np.random.Generator, kept: int
+) -> str | None:
+    """Put a letter from a neighbouring key, in the same case, after a letter or in its place.
+
+    `kept` is 1 to insert it and 0 to substitute it.
+    """
     places = [i for i in movable if word[i].lower() in NEIGHBOURS]
     if not places:
         return None
     place = int(generator.choice(places))
-    return word[: place + 1] + _neighbour(word[place], generator) + word[place + 1 :]
-
-
-def _substitute(word: str, movable: list[int], generator: np.random.Generator) -> str | None:
-    """Replace a letter by one from a neighbouring key."""
-    places = [i for i in movable if word[i].lower() in NEIGHBOURS]
-    if not places:
-        return None
-    place = int(generator.choice(places))
-    return word[:place] + _neighbour(word[place], generator) + word[place + 1 :]
-
-
-def _neighbour(letter: str, generator: np.random.Generator) -> str:
-    """Return a letter on a neighbouring key, in the same case."""
-    other = str(generator.choice(list(NEIGHBOURS[letter.lower()])))
-    return other.upper() if letter.isupper() else other
+    other = str(generator.choice(list(NEIGHBOURS[word[place].lower()])))
+    other = other.upper() if word[place].isupper() else other
+    return word[: place + kept] + other + word[place + 1 :]

@@ -7,16 +7,9 @@ from collections.abc import Sequence
 
 from models.data.settings import DataSettings
 from models.data.sources import DataError
+from models.kinds import KINDS
 
-# Columns of each kind by their usual names, with the setting that gives another.
-_COLUMNS = {
-    "classification": {"text": "text_column", "label": "label_column"},
-    "ranking": {"text": "text_column", "label": "label_column"},
-    "entities": {"tokens": "text_column", "tags": "label_column"},
-    "dialogue": {"prompt": "text_column", "answer": "label_column"},
-}
 SECOND_TEXT = "text_pair"  # optional; named as in transformers
-PAIRS = ("classification", "ranking")  # the kinds that may have it
 MESSAGES = "messages"
 GROUP = "group"
 # pandas takes cells beyond the header's as an index, which `datasets` keeps under such names.
@@ -34,7 +27,7 @@ def choose_columns(
 
     Args:
         place: file or split, for messages.
-        kind: one of `models.data.text.splits.KINDS`.
+        kind: one of `models.kinds.TEXT_KINDS`.
         settings: the settings of the data set.
         available: the names of the columns.
         lists: those among them that hold lists.
@@ -44,9 +37,9 @@ def choose_columns(
             by another separator than its own.
     """
     _check_separator(place, available)
-    if settings.pair_column is not None and kind not in PAIRS:
+    if settings.pair_column is not None and not KINDS[kind].has_text_class:
         raise DataError(f"pair_column means nothing for {kind}; fix: remove it")
-    wanted = _COLUMNS[kind]
+    wanted = KINDS[kind].columns
     if kind == "dialogue" and _has_messages(settings, available, lists):
         if settings.label_column is not None:
             raise DataError(f"{place}: label_column means nothing for messages, which have the "
@@ -56,7 +49,7 @@ def choose_columns(
         name: _column(place, kind, key, name, getattr(settings, key), available)
         for name, key in wanted.items()
     }
-    if kind in PAIRS and (settings.pair_column or SECOND_TEXT in available):
+    if KINDS[kind].has_text_class and (settings.pair_column or SECOND_TEXT in available):
         key = "pair_column"
         chosen[SECOND_TEXT] = _column(
             place, kind, key, SECOND_TEXT, settings.pair_column, available

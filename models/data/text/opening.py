@@ -16,10 +16,11 @@ from models.data.settings import DataSettings
 from models.data.sources import DataError
 from models.data.splitting import NAMES, named_splits
 from models.data.tables import FORMATS, open_tables
-from models.data.text.columns import PAIRS, choose_columns
+from models.data.text.columns import choose_columns
 from models.data.text.conll import ENDINGS, is_conll, read_conll
 from models.data.text.parquet_metadata import licence_of, stated_classes
 from models.data.text.table import TextTable
+from models.kinds import KINDS
 
 # Types of `datasets` that are no lists; a list that differs between rows has the type Json.
 _SCALARS = ("Value", "ClassLabel", "Image", "Audio")
@@ -80,7 +81,7 @@ def _table(
     values = rows.select_columns(list(dict.fromkeys(chosen.values())))[:]
     columns = {name: values[own] for name, own in chosen.items()}
     class_names: tuple[str, ...] = ()
-    if kind in PAIRS:
+    if KINDS[kind].has_text_class:
         own = chosen["label"]
         stated = {stated_classes(file, own) for file in files}
         if len(stated) > 1:

@@ -15,11 +15,11 @@ import numpy as np
 
 from models.data.settings import DataSettings, read_settings
 from models.data.sources import SPLITS, DataError, stratified
-from models.data.text.columns import PAIRS
 from models.data.text.deduplication import contained_in, contradictions, find_repeats
 from models.data.text.entity_tags import number_tags
 from models.data.text.relevance import whole_groups
 from models.data.text.splits import TextExamples, TextSource, TextSplits, check_kind
+from models.kinds import KINDS
 
 _SHOWN = 80  # characters of a text in a warning
 
@@ -62,7 +62,7 @@ def select_text(settings: Mapping[str, Any], kind: str) -> TextSelection:
             ranking of whole groups.
             `deduplicate` comes before it, and so does `without`, so that weights can be
             transferred to the tasks of these data sets.
-        kind: one of `models.data.text.splits.KINDS`.
+        kind: one of `models.kinds.TEXT_KINDS`.
 
     Raises:
         DataError: the source is missing or damaged, or a setting does not fit it; the message
@@ -185,7 +185,7 @@ def _check_training(
     if not len(train):
         raise DataError(f"{name}: every training example is in validation or test; fix: use "
                         "other splits, or remove deduplicate or without")  # fmt: skip
-    if kind in PAIRS and len(set(train.labels)) < 2:
+    if KINDS[kind].has_text_class and len(set(train.labels)) < 2:
         only = label_names[train.labels[0]]
         raise DataError(
             f"{name}, train: every example is {only!r}; fix: give examples of two classes"

@@ -19,7 +19,7 @@ from models.data.settings import DataSettings
 from models.data.sources import SPLITS, DataError
 from models.data.splitting import hold_out
 from models.data.tables import stamp_of
-from models.data.text.columns import GROUP, MESSAGES, PAIRS
+from models.data.text.columns import GROUP, MESSAGES
 from models.data.text.messages import read_messages
 from models.data.text.opening import open_texts
 from models.data.text.relevance import check_groups, read_grades
@@ -27,6 +27,7 @@ from models.data.text.rows import read_exchanges, read_sentences, read_texts
 from models.data.text.splits import NOT_STATED, TextExamples, TextSource
 from models.data.text.table import TextTable
 from models.data.text.tag_schemes import to_iob2
+from models.kinds import KINDS
 
 
 class _Rows(NamedTuple):
@@ -71,7 +72,7 @@ def _read(settings: DataSettings, kind: str, stamp: Any) -> TextSource:
         stated = tables["train"].class_names
         label_names, splits = read_grades(opened.name, label_names, stated, splits)
         warnings += check_groups(opened.name, splits)
-    if kind in PAIRS:
+    if KINDS[kind].has_text_class:
         numbers = {split: np.asarray(splits[split].labels, np.int64) for split in SPLITS}
         warnings += check_classes(opened.name, label_names, numbers)
     licence = opened.licence or NOT_STATED
@@ -82,7 +83,7 @@ def _examples(
     tables: Mapping[str, TextTable], kind: str, place: str
 ) -> tuple[dict[str, _Rows], tuple[str, ...], list[str]]:
     """Return the checked examples of every table, the names of the classes, and warnings."""
-    if kind in PAIRS:
+    if KINDS[kind].has_text_class:
         return *_classified(tables), []
     if kind == "entities":
         words = {split: read_sentences(table) for split, table in tables.items()}

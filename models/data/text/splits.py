@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from models.data.sources import DataError
-
-KINDS = ("classification", "ranking", "entities", "dialogue")
+from models.kinds import TEXT_KINDS
 
 NOT_STATED = "not stated"
 
@@ -90,7 +89,7 @@ def check_kind(kind: str) -> None:
     """Raise an error for an unknown kind of text task.
 
     Raises:
-        DataError: `kind` is none of `KINDS`.
+        DataError: `kind` is none of `TEXT_KINDS`.
     """
-    if kind not in KINDS:
-        raise DataError(f"kind is {kind!r}; fix: choose one of {list(KINDS)}")
+    if kind not in TEXT_KINDS:
+        raise DataError(f"kind is {kind!r}; fix: choose one of {list(TEXT_KINDS)}")

@@ -21,7 +21,7 @@ def validation_parts(examples: TextExamples, kind: str, seed: int) -> dict[str, 
 
     Args:
         examples: the validation split; entities have tag ids as labels.
-        kind: one of `KINDS`.
+        kind: one of `models.kinds.TEXT_KINDS`.
         seed: the seed of the cut.
 
     Raises:

@@ -13,10 +13,9 @@ from torch.nn import functional
 
 from models.adversarial.text.entity_spans import count_entities
 from models.data.text.splits import TextExamples
-from models.scores.bootstrap import Counted, count_classes, count_sentences
+from models.scores.bootstrap import count_classes, count_sentences, f1_interval
 from models.scores.classification import Classes, classification_scores, classification_table
 from models.scores.entities import Tags, entity_scores, entity_tables
-from models.scores.ranking import RANKING_METRICS
 from models.training.text.encoding import Encoder
 from models.training.text.predict import class_logits, predictions, tag_log_probabilities
 from models.training.text.ranked import MeasuredRanking
@@ -39,10 +38,11 @@ class MeasuredClasses:
         """Return the table of classes by file name."""
         return {"classes.txt": classification_table(self.truth, self.predicted, self.label_names)}
 
-    def counted(self) -> dict[str, Counted]:
-        """Return what is counted for the F1, by its metric."""
+    def intervals(self, seed: int) -> dict[str, tuple[float, float]]:
+        """Return the bounds of the 95 % interval of the F1, by its metric."""
         truth, predicted = self.truth.tolist(), self.predicted.tolist()
-        return {"f1.macro": count_classes(truth, predicted, len(self.label_names))}
+        counted = count_classes(truth, predicted, len(self.label_names))
+        return {"f1.macro": f1_interval(counted, seed)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +61,9 @@ class MeasuredEntities:
         """Return the tables of entity types and of tags by file name."""
         return {"entities.txt": entity_tables(self.truth, self.predicted)}
 
-    def counted(self) -> dict[str, Counted]:
-        """Return what is counted for the F1, by its metric."""
-        found = [count_entities(*pair) for pair in zip(self.truth, self.predicted, strict=True)]
-        counts = count_sentences((each.right, each.predicted, each.true) for each in found)
-        return {"f1.clean": counts}
+    def intervals(self, seed: int) -> dict[str, tuple[float, float]]:
+        """Return the bounds of the 95 % interval of the F1, by its metric."""
+        return {"f1.clean": entities_interval(self.truth, self.predicted, seed)}
 
 
 @dataclass(frozen=True)
@@ -84,23 +82,19 @@ class MeasuredAnswers:
         """Return no table."""
         return {}
 
-    def counted(self) -> dict[str, Counted]:
+    def intervals(self, seed: int) -> dict[str, tuple[float, float]]:
         """Return nothing: there is no F1."""
         return {}
 
 
 Measured = MeasuredClasses | MeasuredRanking | MeasuredEntities | MeasuredAnswers
-_NAMES = {
-    "classification": ("accuracy.clean", "f1.macro", "matthews"),
-    "ranking": RANKING_METRICS,
-    "entities": ("f1.clean", "precision.clean", "recall.clean", "accuracy.tokens"),
-    "dialogue": ("perplexity", "accuracy.clean"),
-}
 
 
-def clean_names(kind: str) -> tuple[str, ...]:
-    """Return the names of `Measured.metrics` for a kind of task."""
-    return _NAMES[kind]
+def entities_interval(truth: Tags, predicted: Tags, seed: int) -> tuple[float, float]:
+    """Return the bounds of the 95 % interval of the F1 of entities, given all words' tags."""
+    found = [count_entities(*pair) for pair in zip(truth, predicted, strict=True)]
+    counts = count_sentences((each.right, each.predicted, each.true) for each in found)
+    return f1_interval(counts, seed)
 
 
 def measure(

@@ -25,17 +25,16 @@ from models.adversarial.embeddings.perturbed_logits import perturbed, zero_pertu
 from models.adversarial.pixels.evaluation import fixed_subset
 from models.adversarial.text.attack import AttackResult, attack_texts
 from models.adversarial.text.attack_table import attack_table
-from models.adversarial.text.entity_spans import count_entities
 from models.adversarial.text.word_substitution import load_synonyms
 from models.adversarial.threat_model import TextThreat
 from models.data.text.splits import TextExamples, TextSplits
 from models.data.text.validation_parts import validation_parts
-from models.scores.bootstrap import Counted, count_sentences, f1_interval
+from models.kinds import KINDS
 from models.scores.metric_names import MetricName, Split, on_split
-from models.training.text.clean import Measured, clean_names, measure
+from models.training.text.clean import Measured, entities_interval, measure
 from models.training.text.collate import collate, length_batches
 from models.training.text.encoding import IGNORED, Encoded, Encoder
-from models.training.text.ranked import MeasuredRanking, attacked_interval, measure_ranking
+from models.training.text.ranked import attacked_interval, measure_ranking
 from models.training.text.victim import TextVictim
 
 # Gradient steps of the diagnostic PGD: more would cost as much as the attack on words.
@@ -61,7 +60,7 @@ class TextEvaluation:
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the metrics of `observe` and `conclude`, without the counts."""
-        threat, clean = self._threat, clean_names(self._kind)
+        threat, clean = self._threat, KINDS[self._kind].metrics
         observed = (*clean, threat.cheap_metric(self._kind))
         attack = (threat.metric(self._kind), "queries.mean", "words_changed.share")
         return (
@@ -97,14 +96,13 @@ class TextEvaluation:
         clean, attack = self._measure(model, split), self._attack(model, split, self._threat)
         robust, seed = self._threat.metric(self._kind), self._threat.seed
         metrics = {**clean.metrics(), robust: attack.robust}
-        metrics |= self._counts(self._examples[split], attack)
-        counted = dict(clean.counted())
+        examples, names, intervals = self._examples[split], self._label_names, clean.intervals(seed)
+        metrics |= self._counts(examples, attack)
         if self._kind == "entities":
-            counted[robust] = self._attacked_entities(split, attack)
-        intervals = {name: f1_interval(each, seed) for name, each in counted.items()}
-        if isinstance(clean, MeasuredRanking):
-            examples, names = self._examples[split], self._label_names
-            intervals = clean.intervals(seed)
+            truth = [[names[tag] for tag in examples.labels[text.example]] for text in attack.texts]
+            predicted = [text.attacked.tags for text in attack.texts]
+            intervals[robust] = entities_interval(truth, predicted, seed)
+        elif self._kind == "ranking":
             intervals[robust] = attacked_interval(examples, attack, names, seed)
         for name, (low, high) in intervals.items():
             parsed = MetricName.parse(name)
@@ -154,14 +152,6 @@ class TextEvaluation:
     def _entities(self, examples: TextExamples) -> int:
         tags = [self._label_names[tag] for labels in examples.labels for tag in labels]
         return sum(tag.startswith("B-") for tag in tags)
-
-    def _attacked_entities(self, part: str, attack: AttackResult) -> Counted:
-        labels, names = self._examples[part].labels, self._label_names
-        found = [
-            count_entities([names[tag] for tag in labels[text.example]], text.attacked.tags)
-            for text in attack.texts
-        ]
-        return count_sentences((each.right, each.predicted, each.true) for each in found)
 
     def _embedding_accuracies(self, model: nn.Module) -> dict[str, float]:
         """Return accuracies (of texts, words or answer tokens) under attacks on the embeddings."""

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from models.adversarial.text.attack import AttackResult
 from models.data.text.splits import TextExamples
-from models.scores.bootstrap import Counted, mean_interval
+from models.scores.bootstrap import mean_interval
 from models.scores.ranking import (
     ROBUST_CUTOFF,
     Floats,
@@ -44,10 +44,6 @@ class MeasuredRanking:
     def table(self) -> dict[str, str]:
         """Return the table of both rankings by file name."""
         return {"ranking.txt": ranking_table({"model": self.ranked, "popularity": self.popular})}
-
-    def counted(self) -> dict[str, Counted]:
-        """Return nothing: there is no F1."""
-        return {}
 
     def intervals(self, seed: int) -> dict[str, tuple[float, float]]:
         """Return the bounds of each metric's 95 % interval."""

@@ -52,19 +52,6 @@ class Imported:
     problems: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Matched:
-    """What a source calls the hyperparameters and objectives of a spec.
-
-    Attributes:
-        hyperparameters: Name in the spec -> name in the source.
-        objectives: Objective of the spec -> name in the source.
-    """
-
-    hyperparameters: Mapping[str, str]
-    objectives: Mapping[Objective, str]
-
-
 def match_hyperparameters(
     spec: Spec, given: Sequence[str], source: str, *, is_partial: bool
 ) -> dict[str, str]:
@@ -79,13 +66,9 @@ def match_hyperparameters(
     Raises:
         ValueError: One is missing, or all are; names each, with the nearest name.
     """
-    found = _matched(list(spec.space), given, spec.history.rename)
-    missing = [name for name in spec.space if name not in found]
     # A child is inactive in some trials, and in a source that never had its parent's value.
-    needed = [name for name in missing if not spec.space[name].when]
-    if needed and (not is_partial or not found):
-        raise ValueError(_missing(source, needed, given, "rename", can_be_partial=bool(found)))
-    return found
+    is_needed = {name: not entry.when for name, entry in spec.space.items()}
+    return _matched(spec, "rename", is_needed, given, source, is_partial)
 
 
 def match_objectives(
@@ -96,44 +79,29 @@ def match_objectives(
     Raises:
         ValueError: One is missing, or all are; names each, with the nearest name.
     """
-    found = _matched(list(spec.metrics), given, spec.history.rename_metrics)
-    needed = [
-        each.metric
-        for each in spec.objectives
-        if each.metric not in found and each.role.name != "report"
-    ]
-    if needed and (not is_partial or not found):
-        can_be_partial = bool(found)
-        raise ValueError(
-            _missing(source, needed, given, "rename_metrics", can_be_partial=can_be_partial)
-        )
+    is_needed = {each.metric: each.role.name != "report" for each in spec.objectives}
+    found = _matched(spec, "rename_metrics", is_needed, given, source, is_partial)
     return {each: found[each.metric] for each in spec.objectives if each.metric in found}
 
 
 def _matched(
-    wanted: Sequence[str], given: Sequence[str], renames: Mapping[str, str]
-) -> dict[str, str]:
+    spec: Spec, key: str, is_needed: Mapping[str, bool], given: Sequence[str], source: str,
+    is_partial: bool,
+) -> dict[str, str]:  # fmt: skip
     """Return wanted name -> given name: a rename goes first, then the same, then a cleaned one."""
+    renames: Mapping[str, str] = getattr(spec.history, key)
     found: dict[str, str] = {}
-    for theirs in given:
-        if renames.get(theirs) in wanted:
-            found.setdefault(renames[theirs], theirs)
-    for name in wanted:
-        if name not in found and name in given:
-            found[name] = name
-    for theirs in given:
-        if spec_name(theirs) in wanted:
-            found.setdefault(spec_name(theirs), theirs)
-    return found
-
-
-def _missing(
-    source: str, names: Sequence[str], given: Sequence[str], key: str, *, can_be_partial: bool
-) -> str:
-    name = names[0]
-    close = nearest_name(name, given)
-    others = f" (nor for {', '.join(names[1:])})" if len(names) > 1 else ""
+    for name_of in (renames.get, str, spec_name):
+        for theirs in given:
+            if (name := name_of(theirs)) in is_needed:
+                found.setdefault(str(name), theirs)
+    missing = [name for name, is_one in is_needed.items() if is_one and name not in found]
+    if not missing or (is_partial and found):
+        return found
+    first, *rest = missing
+    close = nearest_name(first, given)
+    others = f" (nor for {', '.join(rest)})" if rest else ""
     meant = f"; did you mean {close!r}?" if close else f"; it has {', '.join(given)};"
-    fix = f"write history: {{{key}: {{{close or 'THEIRS'}: {name}}}}} into the spec"
-    partial = ", or add --partial to import without it" if can_be_partial else ""
-    return f"{source} for {name}{others}{meant} fix: {fix}{partial}"
+    fix = f"write history: {{{key}: {{{close or 'THEIRS'}: {first}}}}} into the spec"
+    partial = ", or add --partial to import without it" if found else ""
+    raise ValueError(f"{source} for {first}{others}{meant} fix: {fix}{partial}")

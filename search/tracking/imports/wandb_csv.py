@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,6 @@ from search.spec import Spec
 from search.tracking.imports.imported import (
     Imported,
     ImportedRun,
-    Matched,
     match_hyperparameters,
     match_objectives,
 )
@@ -50,20 +49,27 @@ _LONGEST_CELL = 1_000_000  # a config may hold a long text; the module's own lim
 
 
 @dataclass(frozen=True)
-class _Table:
-    """The rows of a file with their numbers, and what its columns are called."""
+class _Row:
+    """A row of a file, and the list that its problems are noted in."""
 
-    file: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[int, dict[str, str]], ...]
+    place: str
+    cells: Mapping[str, str]
     problems: list[str]
 
-    def own(self, name: str) -> str:
-        """Return the column that W&B itself fills, whatever its capitals; "" without one."""
-        return next((each for each in self.columns if each.lower() == name), "")
+    def text(self, column: str) -> str:
+        """Return the text of a column; "" without one."""
+        return self.cells.get(column, "").strip()
 
-    def note(self, row: int, column: str, problem: str) -> None:
-        self.problems.append(f"{self.file}, row {row}, column {column}: {problem}")
+    def own(self, name: str) -> str:
+        """Return the text of a column that W&B itself fills, whatever its capitals."""
+        return self.text(self.column(name))
+
+    def column(self, name: str) -> str:
+        """Return the column that W&B itself fills; "" without one."""
+        return next((each for each in self.cells if each.lower() == name), "")
+
+    def note(self, column: str, problem: str) -> None:
+        self.problems.append(f"{self.place}, column {column}: {problem}")
 
 
 def read_wandb_csv(path: Path, spec: Spec, *, is_partial: bool = False) -> Imported:
@@ -78,25 +84,21 @@ def read_wandb_csv(path: Path, spec: Spec, *, is_partial: bool = False) -> Impor
         ValueError: The file is no such table, or lacks a column; the message says which.
         OSError: It cannot be read.
     """
-    table = _read(path)
-    source = f"{path.name} has no column"
-    keys = [each for each in table.columns if each.lower() not in _OWN or each in spec.space]
-    matched = Matched(
-        match_hyperparameters(spec, keys, source, is_partial=is_partial),
-        match_objectives(spec, keys, source, is_partial=is_partial),
-    )
-    space = spec.search_space()
-    runs = [
-        found for row, cells in table.rows if (found := _run(table, row, cells, space, matched))
-    ]
-    return Imported(TOOL, space, tuple(runs), tuple(table.problems))
-
-
-def _read(path: Path) -> _Table:
-    """Read a CSV file with names in its first row."""
-    csv.field_size_limit(_LONGEST_CELL)
     problems: list[str] = []
-    rows: list[tuple[int, dict[str, str]]] = []
+    columns, rows = _read(path, problems)
+    source = f"{path.name} has no column"
+    keys = [each for each in columns if each.lower() not in _OWN or each in spec.space]
+    names = match_hyperparameters(spec, keys, source, is_partial=is_partial)
+    objectives = match_objectives(spec, keys, source, is_partial=is_partial)
+    space = spec.search_space()
+    runs = [found for row in rows if (found := _run(row, space, names, objectives))]
+    return Imported(TOOL, space, tuple(runs), tuple(problems))
+
+
+def _read(path: Path, problems: list[str]) -> tuple[tuple[str, ...], list[_Row]]:
+    """Read a CSV file with names in its first row; return these names and the other rows."""
+    csv.field_size_limit(_LONGEST_CELL)
+    rows: list[_Row] = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file, strict=True)
@@ -106,95 +108,88 @@ def _read(path: Path) -> _Table:
                 raise ValueError(f"{path}, row 1: columns without a name or with one name: "
                                  f"{twice}; fix: hide all but one of them in W&B's table, and "
                                  "export it again")  # fmt: skip
-            for row, cells in enumerate(lines, start=2):
+            for number, cells in enumerate(lines, start=2):
+                place = f"{path.name}, row {number}"
                 if len(cells) == len(columns):
-                    rows.append((row, dict(zip(columns, cells, strict=True))))
+                    rows.append(_Row(place, dict(zip(columns, cells, strict=True)), problems))
                 elif cells:
-                    problems.append(f"{path.name}, row {row}: {len(cells)} cells in "
-                                    f"{len(columns)} columns; the run is left out")  # fmt: skip
+                    problems.append(f"{place}: {len(cells)} cells in {len(columns)} columns; the "
+                                    "run is left out")  # fmt: skip
     except (UnicodeDecodeError, csv.Error) as error:
         fix = "fix: export the table from W&B as CSV again"
         raise ValueError(f"{path}: not a CSV file in UTF-8 ({error}); {fix}") from error
     if len(columns) < 2:
         raise ValueError(f"{path}: no table of runs; fix: export one from W&B as CSV")
-    return _Table(path.name, columns, tuple(rows), problems)
+    return columns, rows
 
 
 def _run(
-    table: _Table, row: int, cells: Mapping[str, str], space: SearchSpace, matched: Matched
+    row: _Row, space: SearchSpace, names: Mapping[str, str], objectives: Mapping[Objective, str]
 ) -> ImportedRun | None:
     """Return the run of a row; None if it cannot be used, which is noted."""
-    stated = cells.get(table.own("state"), "").strip().lower()
-    state = STATES.get(stated, "complete" if not table.own("state") else None)
+    stated = row.own("state").lower()
+    state = STATES.get(stated, None if row.column("state") else "complete")
     if state is None:
         text = f"the run is {stated}; import it again when it has ended"
         if stated not in RUNNING:
             text = f"{brief(stated)} is no state of W&B's; the run is left out"
-        table.note(row, table.own("state"), text)
+        row.note(row.column("state"), text)
         return None
-    configuration = _configuration(table, row, cells, space, matched.hyperparameters)
-    values = _values(table, row, cells, matched.objectives) if state == "complete" else ()
+    configuration = _configuration(row, space, names)
+    values = _values(row, objectives) if state == "complete" else ()
     if not configuration or values is None:
         return None
     is_failed = not all(map(is_measured, values))  # as a trial of ours with such a value is
-    created = _created(table, row, cells)
+    created = _created(row)
     trial = Trial(
         state="failed" if is_failed else state,
         configuration=configuration,
         values=() if is_failed else values,
-        objectives=tuple(matched.objectives),
+        objectives=tuple(objectives),
         started=created,
-        seconds=_seconds(table, row, cells),
+        seconds=_seconds(row),
         reason=f"{stated} at W&B" if state == "failed" else _NOT_FINITE if is_failed else "",
     )
-    name = cells.get(table.own("name"), "")
-    return ImportedRun(_identity(table, cells), name, f"{table.file}, row {row}", trial)
+    return ImportedRun(_identity(row), row.cells.get(row.column("name"), ""), row.place, trial)
 
 
 def _configuration(
-    table: _Table,
-    row: int,
-    cells: Mapping[str, str],
-    space: SearchSpace,
-    columns: Mapping[str, str],
+    row: _Row, space: SearchSpace, columns: Mapping[str, str]
 ) -> dict[str, Value] | None:
     """Return the active hyperparameters; None if a cell of theirs is missing or no value."""
     found: dict[str, Value] = {}
     for name, kind in space.distributions.items():
         if name not in columns or not space.is_active(name, found):
             continue
-        cell = cells[columns[name]].strip()
+        cell = row.text(columns[name])
         value = read(kind, cell)
         if value.problem in ("missing", "vanished"):
             why = "is empty" if not cell else f"{brief(cell)} is none of {describe(kind)}"
-            table.note(row, columns[name], f"{why}; the run is left out")
+            row.note(columns[name], f"{why}; the run is left out")
             return None
         if value.problem:
             text = f"{brief(cell)} is not in {describe(kind)}; the run is kept as it is"
-            table.note(row, columns[name], text)
+            row.note(columns[name], text)
         found[name] = value.value
     return found
 
 
-def _values(
-    table: _Table, row: int, cells: Mapping[str, str], columns: Mapping[Objective, str]
-) -> tuple[float, ...] | None:
+def _values(row: _Row, columns: Mapping[Objective, str]) -> tuple[float, ...] | None:
     """Return the objectives of a finished run, NaN included; None if one is missing."""
     found = []
     for column in columns.values():
-        cell = cells[column].strip()
+        cell = row.text(column)
         try:
             found.append(float(cell))
         except ValueError:
             why = f"{brief(cell)} is no number" if cell else "is empty"
-            table.note(row, column, f"{why}; the run is left out")
+            row.note(column, f"{why}; the run is left out")
             return None
     return tuple(found)
 
 
-def _created(table: _Table, row: int, cells: Mapping[str, str]) -> datetime | None:
-    column = table.own("created")
-    text = cells.get(column, "").strip()
+def _created(row: _Row) -> datetime | None:
+    text = row.own("created")
     if not text:
         return None
     try:
@@ -202,35 +197,29 @@ def _created(table: _Table, row: int, cells: Mapping[str, str]) -> datetime | No
     except ValueError:
         moment = None
     if moment is None or moment.year not in _YEARS:
-        table.note(row, column, f"{brief(text)} is no time; the run is kept without it")
+        row.note(row.column("created"), f"{brief(text)} is no time; the run is kept without it")
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _seconds(table: _Table, row: int, cells: Mapping[str, str]) -> float:
-    column = table.own("runtime")
-    text = cells.get(column, "").strip()
+def _seconds(row: _Row) -> float:
+    text = row.own("runtime")
     try:
         seconds = float(text or 0)
     except ValueError:
         seconds = -1.0
     if 0 <= seconds <= _MOST_SECONDS:
         return seconds
-    table.note(row, column, f"{brief(text)} is no number of seconds; the run is kept without it")
+    what = f"{brief(text)} is no number of seconds; the run is kept without it"
+    row.note(row.column("runtime"), what)
     return 0.0
 
 
-def _identity(table: _Table, cells: Mapping[str, str]) -> str:
+def _identity(row: _Row) -> str:
     """Return the id of a run; without that column its name and start, else a digest of its row."""
-    stated = cells.get(table.own("id"), "").strip()
-    both = [cells.get(table.own(name), "").strip() for name in ("name", "created")]
+    stated, both = row.own("id"), [row.own("name"), row.own("created")]
     if 0 < len(stated) <= _LONGEST_ID:
         return stated
-    parts: Sequence[str] = (
-        [stated]
-        if stated
-        else both
-        if all(both)
-        else [f"{key}={cells[key]}" for key in sorted(cells)]
-    )
+    everything = [f"{key}={row.cells[key]}" for key in sorted(row.cells)]
+    parts = [stated] if stated else both if all(both) else everything
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -30,8 +30,8 @@ def test_levels_and_seconds_follow_the_trials() -> None:
     assert found.progress.seconds == (1.0, 3.0, 7.0)
     assert (found.seconds, found.repeatable_level) == (7.0, pytest.approx(0.8))
     assert found.seconds_per_trial == pytest.approx(7 / 3) == mean_seconds_per_trial([found])
-    assert found.seconds_to(0.8) == 7.0 and found.seconds_to(0.6) == 1.0
-    assert found.seconds_to(0.9) is None
+    assert found.progress.seconds_to(0.8) == 7.0 and found.progress.seconds_to(0.6) == 1.0
+    assert found.progress.seconds_to(0.9) is None
 
 
 def test_each_search_knows_those_of_its_task_before_it() -> None:
