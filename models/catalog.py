@@ -30,9 +30,9 @@ from models.hyperparameters.transformer import (
     TRANSFORMER_ARCHITECTURE,
     VISION_TRANSFORMER,
 )
+from models.scores.clean_metrics import CLEAN_METRICS
 from models.scores.cost_names import CPU_SECONDS, GPU_SECONDS, MODEL_COSTS, SECONDS_SO_FAR
 from models.scores.metric_names import MetricName, corruption_metric, on_split
-from models.scores.ranking import RANKING_METRICS
 
 __all__ = [
     "MODELS",
@@ -71,36 +71,36 @@ AnyThreat = Threat | TextThreat
 class _Model:
     """A model of the catalog.
 
-    `clean` are its metrics on the validation split, `architecture` the hyperparameters that
-    determine its weights.
+    `architecture` are the hyperparameters that determine its weights.
     """
 
     kind: str
     hyperparameters: Iterable[Hyperparameter]
-    clean: tuple[str, ...]
     architecture: tuple[str, ...] = TRANSFORMER_ARCHITECTURE
     needs_base: bool = True
 
+    @property
+    def clean(self) -> tuple[str, ...]:
+        """Its metrics on the validation split without an attack."""
+        return CLEAN_METRICS[self.kind]
 
-_CLASSES = ("accuracy.clean", "f1.macro", "matthews")
-_ENTITIES = ("f1.clean", "precision.clean", "recall.clean", "accuracy.tokens")
-_ANSWERS = ("perplexity", "accuracy.clean")
+
 # How many examples, and of entities how many of these, are behind the objectives.
 _COUNTS = ("examples", "attacked_examples")
 _ENTITY_COUNTS = ("entities", "attacked_entities")
 # The kinds of models/adversarial/pixels/corruptions.py, which needs torch.
 _CORRUPTED = tuple(map(corruption_metric, ("", "noise", "blur", "contrast")))
 _MODELS = {
-    "cnn": _Model("images", CNN, ("accuracy.clean",), CNN_ARCHITECTURE, needs_base=False),
-    "text_classifier": _Model("classification", TEXT_CLASSIFIER, _CLASSES),
-    "text_ranker": _Model("ranking", TEXT_CLASSIFIER, RANKING_METRICS),
-    "entity_tagger": _Model("entities", ENTITY_TAGGER, _ENTITIES),
-    "causal_model": _Model("dialogue", CAUSAL_MODEL, _ANSWERS),
-    "vision_transformer": _Model("images", VISION_TRANSFORMER, ("accuracy.clean",)),
+    "cnn": _Model("images", CNN, CNN_ARCHITECTURE, needs_base=False),
+    "text_classifier": _Model("classification", TEXT_CLASSIFIER),
+    "text_ranker": _Model("ranking", TEXT_CLASSIFIER),
+    "entity_tagger": _Model("entities", ENTITY_TAGGER),
+    "causal_model": _Model("dialogue", CAUSAL_MODEL),
+    "vision_transformer": _Model("images", VISION_TRANSFORMER),
     # A user's own network: trained and evaluated as the models above, with hyperparameters of its
     # own, whose names begin with OWN_PREFIX.
-    "network": _Model("images", NETWORK, ("accuracy.clean",), (), needs_base=False),
-    "text_network": _Model("classification", TEXT_NETWORK, _CLASSES, ()),
+    "network": _Model("images", NETWORK, (), needs_base=False),
+    "text_network": _Model("classification", TEXT_NETWORK, ()),
 }
 # No names of models: a specification names the builder of its network instead.
 NETWORKS = ("network", "text_network")

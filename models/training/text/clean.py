@@ -16,7 +16,6 @@ from models.data.text.splits import TextExamples
 from models.scores.bootstrap import Counted, count_classes, count_sentences
 from models.scores.classification import Classes, classification_scores, classification_table
 from models.scores.entities import Tags, entity_scores, entity_tables
-from models.scores.ranking import RANKING_METRICS
 from models.training.text.encoding import Encoder
 from models.training.text.predict import (
     class_logits,
@@ -96,17 +95,6 @@ class MeasuredAnswers:
 
 
 Measured = MeasuredClasses | MeasuredRanking | MeasuredEntities | MeasuredAnswers
-_NAMES = {
-    "classification": ("accuracy.clean", "f1.macro", "matthews"),
-    "ranking": RANKING_METRICS,
-    "entities": ("f1.clean", "precision.clean", "recall.clean", "accuracy.tokens"),
-    "dialogue": ("perplexity", "accuracy.clean"),
-}
-
-
-def clean_names(kind: str) -> tuple[str, ...]:
-    """Return the names of `Measured.metrics` for a kind of task."""
-    return _NAMES[kind]
 
 
 def measure(

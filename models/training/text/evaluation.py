@@ -31,8 +31,9 @@ from models.adversarial.threat_model import TextThreat
 from models.data.text.splits import TextExamples, TextSplits
 from models.data.text.validation_parts import validation_parts
 from models.scores.bootstrap import Counted, count_sentences, f1_interval
+from models.scores.clean_metrics import CLEAN_METRICS
 from models.scores.metric_names import MetricName, Split, on_split
-from models.training.text.clean import Measured, clean_names, measure
+from models.training.text.clean import Measured, measure
 from models.training.text.collate import collate, length_batches
 from models.training.text.encoding import IGNORED, Encoded, Encoder
 from models.training.text.ranked import MeasuredRanking, attacked_interval, measure_ranking
@@ -61,7 +62,7 @@ class TextEvaluation:
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the metrics of `observe` and `conclude`, without the counts."""
-        threat, clean = self._threat, clean_names(self._kind)
+        threat, clean = self._threat, CLEAN_METRICS[self._kind]
         observed = (*clean, threat.cheap_metric(self._kind))
         attack = (threat.metric(self._kind), "queries.mean", "words_changed.share")
         return (
