@@ -79,6 +79,11 @@ class _Model:
     architecture: tuple[str, ...] = TRANSFORMER_ARCHITECTURE
     needs_base: bool = True
 
+    @property
+    def clean(self) -> tuple[str, ...]:
+        """Its metrics on the validation split without an attack."""
+        return KINDS[self.kind].metrics
+
 
 # How many examples, and of entities how many of these, are behind the objectives.
 _COUNTS = ("examples", "attacked_examples")

@@ -12,7 +12,6 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from models.catalog import MODELS
 from models.data.sources import SPLITS
 from models.networks.own_code import PassedCode, refuse_hiding
 from search.apply import Proposal
@@ -35,7 +34,7 @@ from search.optimize.function_check import check_function
 from search.optimize.network_check import check_network
 from search.optimize.plan import Plan, resolved_storage
 from search.optimize.session_folder import require_session_folder
-from search.review import Reconciled, Trained, reconcile
+from search.review import Reconciled, reconcile_for
 from search.review.fingerprint import fingerprint_of, refuse_changed
 from search.space import SearchSpace
 from search.spec import HistorySettings, Spec, spec_from_yaml, task_id
@@ -118,8 +117,7 @@ def prepare(
     if changed and not is_resumed:
         raise ValueError(f"{changed}; fix: remove history.digest to learn from what is there now")
     spec = pin_history(spec, history)
-    trained = Trained(spec.task.trains, MODELS.get(spec.task.catalog_name, {}))
-    reconciled = reconcile(history, space, spec.objectives, trained)
+    reconciled = reconcile_for(spec, history, space, spec.objectives)
     found = _found(spec, history, reconciled, task)
     _tell(say, "review", [*([changed] if changed else []), found, *reconciled.lines(lines_shown)])
     experience, prior, used = _extracted(spec, space, task, fingerprint, history, reconciled)

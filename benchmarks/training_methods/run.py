@@ -70,8 +70,9 @@ def run_cell(cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def key(cell: dict[str, Any]) -> dict[str, Any]:
-    """Return the key of a cell's result."""
-    return {**cell, "code": models_version()}
+    """Return the key of a cell's result; a method is known by its values, which may change."""
+    values = configuration(cell["method"], cell["epsilon"])
+    return {**cell, "values": values, "code": models_version()}
 
 
 def run(cache: Path, jobs: int, epsilon: float) -> None:

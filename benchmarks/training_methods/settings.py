@@ -18,8 +18,9 @@ import numpy as np
 
 from benchmarks.cheap_metric.networks import EPOCHS
 from benchmarks.harness.cells import StoredResults, in_parallel
+from benchmarks.harness.code_version import models_version
 from benchmarks.harness.tables import table
-from benchmarks.training_methods.run import SEEDS, configuration, key
+from benchmarks.training_methods.run import SEEDS, configuration
 from models.catalog import Threat, complete
 from models.scores.metric_names import on_split
 
@@ -42,18 +43,24 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
 def run(cache: Path, jobs: int, epsilon: float) -> None:
     """Train and attack what is missing, and print a table of all."""
     results = StoredResults(cache, "training-settings")
-    missing = [(cell,) for cell in _cells(epsilon) if results.get(key(cell)) is None]
+    missing = [(cell,) for _, cell in cells(epsilon) if results.get(_key(cell)) is None]
     for (cell,), result in in_parallel(_run_cell, missing, jobs):
-        results.put(key(cell), result)
+        results.put(_key(cell), result)
     print(
         "\n".join(table(("setting", "clean", "robust", "robust, paired"), _rows(results, epsilon)))
     )
 
 
-def _cells(epsilon: float) -> Iterator[dict[str, Any]]:
-    for setting in SETTINGS:
+def cells(epsilon: float) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name of a setting and what there is to train, by its values."""
+    for setting, changed in SETTINGS.items():
         for seed in SEEDS:
-            yield {"setting": setting, "epsilon": epsilon, "epochs": EPOCHS, "seed": seed}
+            values = configuration("pgd", epsilon) | changed
+            yield setting, {"values": values, "epsilon": epsilon, "epochs": EPOCHS, "seed": seed}
+
+
+def _key(cell: Mapping[str, Any]) -> dict[str, Any]:
+    return {**cell, "code": models_version()}
 
 
 def _run_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,9 +73,8 @@ def _run_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(1)
     # The attack on the validation split is not looked at here.
     threat = Threat(norm="linf", epsilon=cell["epsilon"], examples=_ON_VALIDATION)
-    values = configuration("pgd", cell["epsilon"]) | SETTINGS[cell["setting"]]
     training = NetworkTraining(
-        complete("cnn", values), load_images({"name": "digits"}),
+        complete("cnn", cell["values"]), load_images({"name": "digits"}),
         epochs=cell["epochs"], seed=cell["seed"], threat=threat,
     )  # fmt: skip
     for _ in training.run():
@@ -83,10 +89,10 @@ def _run_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
 def _rows(results: StoredResults, epsilon: float) -> Iterator[list[str]]:
     """Yield a row a setting: means and ranges, and the mean difference to the first setting."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for cell in _cells(epsilon):
-        result = results.get(key(cell))
+    for setting, cell in cells(epsilon):
+        result = results.get(_key(cell))
         assert result is not None, cell
-        found.setdefault(cell["setting"], []).append(result)
+        found.setdefault(setting, []).append(result)
     first, *_ = found.values()
     for setting, of_seeds in found.items():
         clean, robust, plain = (

@@ -88,9 +88,12 @@ def _percentiles(resampled: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 
 def count_classes(truth: Sequence[int], predicted: Sequence[int], classes: int) -> Counted:
-    """Count examples with a class each: (n,) true and (n,) predicted numbers of classes."""
+    """Count examples with a class each: (n,) true and (n,) predicted numbers of classes.
+
+    A prediction of -1 is none.
+    """
     pairs, examples = np.unique([truth, predicted], axis=1, return_counts=True)
-    own, found = np.eye(classes, dtype=np.int64)[pairs]
+    own, found = np.eye(classes + 1, classes, dtype=np.int64)[pairs]  # the last row: -1
     return Counted(np.stack([own * found, found, own], axis=-1), examples)
 
 

@@ -39,7 +39,8 @@ from search.report.robustness_values import (
     evaluated_trials,
 )
 from search.report.tables import TRIALS_SHOWN, tables_section
-from search.review import reconcile
+from search.review import reconcile, reconcile_for
+from search.spec import Spec, SpecError, spec_from_yaml
 from search.spec.load import history_settings, is_of_a_function
 from search.tracking import tag_names
 from search.tracking.artifacts import fetched_explanations, read_robustness, read_tables, read_text
@@ -119,7 +120,7 @@ def write_report(
     confirmed = confirmed_trials(trials_of(history, search), best)
     decided = verdict(history, search, cost)
     if experience is not None:
-        found = agreements_with(history, this, experience)
+        found = agreements_with(history, this, experience, _readable(spec_yaml))
         experience = replace(experience, agreements=found)
     texts = {
         "verdict.json": decided.to_json() + "\n",
@@ -192,8 +193,16 @@ def _key_hyperparameters(
     return sorted(differing or names, key=rank)
 
 
+def _readable(spec_yaml: str) -> Spec | None:
+    """A stored spec; None if this version cannot read it, which a report must not fail for."""
+    try:
+        return spec_from_yaml(spec_yaml)
+    except SpecError:
+        return None
+
+
 def agreements_with(
-    history: History, this: Search, experience: Experience
+    history: History, this: Search, experience: Experience, spec: Spec | None
 ) -> tuple[Agreement, ...]:
     """How well each earlier search predicts the order of this one's trials by their values.
 
@@ -201,11 +210,17 @@ def agreements_with(
         history: The trials of this search and of others.
         this: The search.
         experience: What it had learned; only the searches it had learned from are compared.
+        spec: Says what it trains, and which trials count; None if that is not known.
     """
     if this.space is None:
         return ()
     compared = {each.id: each.similarity for each in experience.searches[:SEARCHES_COMPARED]}
-    reconciled = reconcile(history.only(compared), this.space, this.objectives)
+    earlier = history.only(compared)
+    reconciled = (
+        reconcile(earlier, this.space, this.objectives)
+        if spec is None
+        else reconcile_for(spec, earlier, this.space, this.objectives)
+    )
     own = history.prior_trials(search=this.id)
     return agreements(reconciled.trials, own, this.space, this.objectives, compared)
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, TypeAlias
 
+from models.catalog import MODELS
 from search.history import History, Search, Trial
 from search.history.lazy_curves import restated_curves
 from search.history.plurals import counted
@@ -29,6 +30,7 @@ from search.review.space_diff import changes, tally
 from search.review.unsearched import Trained, unsearched, with_unsearched
 from search.space import SearchSpace
 from search.space.restating import Restated, restate
+from search.spec import Spec
 
 # Of a trial that cannot be matched to objectives without names.
 UNSTATED = "does not say what it minimized or maximized"
@@ -76,6 +78,8 @@ def reconcile(
     space: SearchSpace,
     objectives: Sequence[Objective],
     trained: Trained = _UNKNOWN_MODEL,
+    *,
+    excludes_doubtful: bool = True,
 ) -> Reconciled:
     """Restates all of history; never raises, whatever a store held.
 
@@ -87,6 +91,8 @@ def reconcile(
             A renamed metric may have had the other direction, as error has; it counts by rank then.
         trained: What the target trains. Trials of the same count with the values of what their
             search did not search (`unsearched.py`).
+        excludes_doubtful: Whether a trial of the target fails whose robust accuracy is in doubt. If
+            not, earlier ones that failed for it are complete, with the values that they reported.
     """
     usable: list[Trial] = []
     left_out_of: dict[str, Counter[str]] = {}
@@ -94,6 +100,8 @@ def reconcile(
     named = tuple(objectives) if any(each.metric for each in objectives) else ()
     fixed = {id: unsearched(each, space, trained) for id, each in history.searches.items()}
     for trial in history.prior_trials(state=None):
+        if not excludes_doubtful:
+            trial = _believed(trial)
         valued = objective_values(trial, objectives, history.renames.metrics)
         stated: Mapping[str, object] = trial.configuration
         if names := fixed.get(trial.search, ()):
@@ -110,6 +118,22 @@ def reconcile(
     found = (_decisions(history, search, part, space, named) for search, part in parts.items())
     left_out = sum(left_out_of.values(), Counter[str]())
     return Reconciled(tuple(usable), tuple(chain.from_iterable(found)), left_out, left_out_of)
+
+
+def reconcile_for(
+    spec: Spec, history: History, space: SearchSpace, objectives: Sequence[Objective]
+) -> Reconciled:
+    """Restates all of history for a search with this spec, in its stored space and objectives."""
+    trained = Trained(spec.task.trains, MODELS.get(spec.task.catalog_name, {}))
+    return reconcile(history, space, objectives, trained, excludes_doubtful=spec.excludes_doubtful)
+
+
+def _believed(trial: Trial) -> Trial:
+    """Returns a trial that failed for a robust accuracy in doubt as if that had been no reason."""
+    if trial.cause != "masked gradients":
+        return trial
+    values = tuple(trial.last(metric) for metric in trial.metrics)
+    return replace(trial, state="complete", values=values, reason="")
 
 
 def _problem(trial: Trial, restated: Restated, valued: Valued) -> str:

@@ -26,7 +26,7 @@ from search.transfer.best import best_trials
 
 WIDTH = 100  # of a table in text
 # The report's plots that a notebook shows; the first that exists of each row.
-_PLOTS = (("pareto.png", "history.png"), ("curves.png",))
+_PLOTS = (("front.png", "pareto.png", "history.png"), ("curves.png",))
 _LINES = 12  # of a preview; `lines` has all
 
 

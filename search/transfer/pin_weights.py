@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from models.adversarial.checks.search_warnings import doubts
 from models.catalog import MODELS, Value
 from models.networks.base_model import locate_base
 from search.spec import Spec, checked_again
@@ -55,7 +56,7 @@ def pin(spec: Spec, tracking_uri: str) -> tuple[Spec, list[str]]:
         pinned, dropped = _fixed(spec, sources[0])
     else:
         pinned, dropped = _choosing(spec, sources, chosen)
-    lines = [_description(source) for source in sources]
+    lines = [line for source in sources for line in _about(source)]
     if dropped:
         lines.append(f"no longer searched, because the checkpoint fixes it: {', '.join(dropped)}")
     return checked_again(pinned, "the spec with its weights"), lines
@@ -198,7 +199,21 @@ def _without(
     return space, dropped
 
 
-def _description(source: WeightSource) -> str:
-    metric, value = source.trial.metrics[0], source.trial.values[0]
-    fixes = ", ".join(f"{name} {value}" for name, value in source.fixes().items())
-    return f"weights of {source.name} ({metric} {value:.4f})" + (f" fix {fixes}" if fixes else "")
+def _about(source: WeightSource) -> list[str]:
+    """Lines on a source: its first objective, what it fixes, and whether its accuracy can be false.
+
+    Such weights are a start like others: every trial from them is checked for itself. But what
+    masks a network's gradients may be in its weights (logits too large for a softmax), and stay.
+    """
+    metric, fixes = source.trial.metrics[0], source.fixes()
+    fixed = ", ".join(f"{name} {value}" for name, value in fixes.items())
+    said = f"weights of {source.name} ({metric} {source.trial.value_of(metric):.4f})"
+    lines = [said + (f" fix {fixed}" if fixed else "")]
+    found = doubts(source.trial.last_values)
+    if found:
+        signs = "; ".join(f"{each.name} ({each.measured})" for each in found)
+        lines.append(
+            f"the robust accuracy of {source.name} is in doubt: {signs}; trials that start from it "
+            "may mask their gradients, too, and not count; fix: name another trial if many do not"
+        )
+    return lines

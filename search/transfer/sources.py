@@ -174,7 +174,8 @@ def find_trial(tracking_uri: str, reference: str) -> WeightSource:
         search, number = tags[tag_names.SEARCH], int(tags[tag_names.NUMBER])
     summary, history = _read(tracking_uri, search)
     for trial in history.prior_trials(state=None):
-        # One whose accuracy is in doubt was trained to its end, and is to be attacked further.
+        # One whose accuracy is in doubt was trained to its end: it may be attacked further, and
+        # be a start (`pin_weights.py` warns of it), but is never a search's best.
         is_trained = trial.state == "complete" or trial.cause == "masked gradients"
         if trial.number == number and is_trained:
             return _source(tracking_uri, summary, trial)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -14,6 +16,7 @@ from models.catalog import complete
 from models.networks.cnn import CNN
 from models.weights.checkpoints import save_checkpoint
 from search import pipeline
+from search.optimize.outcome import outcome_of
 from search.optimize.plan import Plan
 from search.spec import Spec, spec_from_yaml
 from search.tracking.store import open_client
@@ -57,7 +60,12 @@ class Shelf:
         prepared = pipeline.prepare(spec, self.uri, say=lambda text: None)
         return pipeline.new_plan(prepared, self.uri, self.folder / "storage", None)
 
-    def finish(self, plan: Plan, trials: list[tuple[dict[str, Any], list[float]]]) -> None:
+    def finish(
+        self,
+        plan: Plan,
+        trials: list[tuple[dict[str, Any], list[float]]],
+        doubted: Mapping[int, Mapping[str, float]] = MappingProxyType({}),
+    ) -> None:
         """Writes trials (configuration, values of both objectives) with checkpoints of a CNN."""
         for number, (configuration, _) in enumerate(trials):
             made = dict(plan.spec.complete(configuration))
@@ -65,10 +73,15 @@ class Shelf:
             torch.manual_seed(number)
             state = {"model": CNN(complete("cnn", made), (1, 8, 8), 10).state_dict()}
             save_checkpoint(plan.checkpoints(number), 1, 1, [{}], state)
-        self.record(plan, trials)
+        self.record(plan, trials, doubted)
 
-    def record(self, plan: Plan, trials: list[tuple[dict[str, Any], list[float]]]) -> None:
-        """Writes the runs of trials into the store."""
+    def record(
+        self,
+        plan: Plan,
+        trials: list[tuple[dict[str, Any], list[float]]],
+        doubted: Mapping[int, Mapping[str, float]] = MappingProxyType({}),
+    ) -> None:
+        """Writes the runs of trials into the store; those in doubt fail, for these metrics."""
         journal = Journal(plan.storage, 1)
         for number, (configuration, values) in enumerate(trials):
             lineage = plan.lineage(configuration)
@@ -77,10 +90,14 @@ class Shelf:
                 checkpoints=str(plan.checkpoints(number)),
                 **({"lineage": lineage} if lineage else {}),
             )  # fmt: skip
-            metrics = dict(zip(plan.spec.metrics, values, strict=True))
+            metrics = dict(zip(plan.spec.metrics, values, strict=True)) | doubted.get(number, {})
+            outcome = outcome_of(
+                {"epoch": 1, "metrics": metrics}, plan.spec.metrics, 1, excludes_doubtful=True
+            )
             journal.append("epoch", number=number, epoch=1, metrics=metrics)
             journal.append(
-                "end", number=number, state="complete", epoch=1, values=values, reason="",
+                "end", number=number, state=outcome.state, epoch=1, values=outcome.values,
+                reason=outcome.reason,
                 configuration=configuration, origin={"step": "random"},
             )  # fmt: skip
         writer = Writer(

@@ -23,7 +23,8 @@ class TextPrediction:
     """A model's prediction for one text, compared with the truth of its example.
 
     Attributes:
-        score: what an attack lowers; classification: true logit minus the best other, whose sign
+        score: what an attack lowers, NaN for a model whose outputs are not finite, which is no
+            answer; classification: true logit minus the best other, whose sign
             and order do not depend on the logits' scale; ranking: the relevance by which the item
             is ranked, negative for an item that is not relevant; entities and dialogue: mean
             log-probability of the true tags or answer tokens.
@@ -39,6 +40,11 @@ class TextPrediction:
     tags: tuple[str, ...]
     share_correct: float = 0.0
     tokens: int = 1
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the outputs were finite; without an answer an example is misclassified."""
+        return not math.isnan(self.score)
 
 
 class Victim(Protocol):
@@ -65,8 +71,7 @@ class Evaluated:
     @property
     def key(self) -> tuple[float, float]:
         """Sort key; NaN is the lowest score, so a model that returns it is not robust."""
-        score = self.prediction.score
-        return self.metric, -math.inf if math.isnan(score) else score
+        return self.metric, self.prediction.score if self.prediction.is_answer else -math.inf
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ def classification_goal() -> Goal:
     """Lower the accuracy; a text is misclassified once its class is wrong."""
 
     def is_right(predicted: TextPrediction) -> bool:
-        return predicted.is_correct and not math.isnan(predicted.score)
+        return predicted.is_correct and predicted.is_answer
 
     def evaluate(predicted: TextPrediction, example: int) -> Evaluated:
         return Evaluated(predicted, float(is_right(predicted)), not is_right(predicted))
@@ -114,12 +119,13 @@ def ranking_goal(
     """
 
     def evaluate(predicted: TextPrediction, example: int) -> Evaluated:
+        if not predicted.is_answer:
+            return Evaluated(predicted, -math.inf, True)
         return Evaluated(predicted, predicted.score, False)
 
     def ndcg(predicted: Sequence[TextPrediction], examples: Sequence[int]) -> Floats:
         truth = np.array([grades(each) for each in examples], np.float64)
-        signs = np.where(truth > 0, 1.0, -1.0)
-        scores = signs * np.array([one.score for one in predicted])
+        scores = ranked_by(truth, predicted)
         ranked = rank_groups(truth, scores, [groups(each) for each in examples])
         return ranked.values[f"ndcg_at_{ROBUST_CUTOFF}.clean"]
 
@@ -131,15 +137,27 @@ def ranking_goal(
     return Goal(evaluate, total)
 
 
+def ranked_by(grades: Floats, predicted: Sequence[TextPrediction]) -> Floats:
+    """Return what items are ranked by, (items,), of their grades and what attacks lower.
+
+    One without an answer takes the worst place: the last if it is relevant, else the first.
+    """
+    scores = [one.score if one.is_answer else -math.inf for one in predicted]
+    return np.asarray(np.where(grades > 0, 1.0, -1.0) * np.array(scores))
+
+
 def dialogue_goal() -> Goal:
     """Lower the share of answer tokens predicted; misclassified means that none is."""
 
+    def share(predicted: TextPrediction) -> float:
+        return predicted.share_correct if predicted.is_answer else 0.0
+
     def evaluate(predicted: TextPrediction, example: int) -> Evaluated:
-        return Evaluated(predicted, predicted.share_correct, predicted.share_correct <= 0)
+        return Evaluated(predicted, share(predicted), share(predicted) <= 0)
 
     def total(predicted: Sequence[TextPrediction], examples: Sequence[int]) -> float:
         tokens = sum(one.tokens for one in predicted)
-        return sum(one.share_correct * one.tokens for one in predicted) / max(tokens, 1)
+        return sum(share(one) * one.tokens for one in predicted) / max(tokens, 1)
 
     return Goal(evaluate, total)
 
@@ -163,7 +181,8 @@ def entities_goal(
     """
 
     def count(predicted: TextPrediction, example: int) -> EntityCounts:
-        return count_entities(truth(example), predicted.tags)
+        tags = truth(example)
+        return count_entities(tags, predicted.tags if predicted.is_answer else ["O"] * len(tags))
 
     def total(predicted: Sequence[TextPrediction], examples: Sequence[int]) -> float:
         return micro_f1(
@@ -176,7 +195,8 @@ def entities_goal(
         counts = count(predicted, example)
         is_misclassified = counts.right == 0 if counts.true else counts.predicted > 0
         return Evaluated(
-            predicted, 2 * counts.right - clean_f1 * counts.predicted, is_misclassified
-        )
+            predicted, 2 * counts.right - clean_f1 * counts.predicted,
+            is_misclassified or not predicted.is_answer,
+        )  # fmt: skip
 
     return Goal(evaluate, total)

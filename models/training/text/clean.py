@@ -17,13 +17,19 @@ from models.scores.bootstrap import count_classes, count_sentences, f1_interval
 from models.scores.classification import Classes, classification_scores, classification_table
 from models.scores.entities import Tags, entity_scores, entity_tables
 from models.training.text.encoding import Encoder
-from models.training.text.predict import class_logits, predictions, tag_log_probabilities
+from models.training.text.predict import (
+    class_logits,
+    likeliest,
+    likeliest_tags,
+    predictions,
+    tag_log_probabilities,
+)
 from models.training.text.ranked import MeasuredRanking
 
 
 @dataclass(frozen=True, eq=False)
 class MeasuredClasses:
-    """True and predicted classes (n,), and the mean loss per text in nats."""
+    """True and predicted classes (n,), -1 for no answer, and the mean loss per text in nats."""
 
     truth: Classes
     predicted: Classes
@@ -120,7 +126,7 @@ def _classes(
     truth = np.asarray(examples.labels, dtype=np.int64)
     logits = class_logits(model, encoder, encoder.encode(examples.texts))
     loss = float(functional.cross_entropy(logits, torch.from_numpy(truth)))
-    return MeasuredClasses(truth, logits.argmax(dim=-1).numpy(), tuple(label_names), loss)
+    return MeasuredClasses(truth, likeliest(logits).numpy(), tuple(label_names), loss)
 
 
 def _tags(
@@ -128,7 +134,7 @@ def _tags(
 ) -> MeasuredEntities:
     lengths = [len(words) for words in examples.texts]
     answers = tag_log_probabilities(model, encoder, encoder.encode(examples.texts), lengths)
-    predicted = [[names[tag] for tag in found.argmax(dim=-1)] for found in answers]
+    predicted = [likeliest_tags(found, names) for found in answers]
     truth = [[names[tag] for tag in tags] for tags in examples.labels]
     at = torch.tensor([tag for tags in examples.labels for tag in tags])[:, None]
     loss = -float(torch.cat(answers).gather(1, at).mean())

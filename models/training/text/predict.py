@@ -42,6 +42,29 @@ def class_logits(model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded])
     return torch.stack([rows[number] for number in range(len(encoded))])
 
 
+def is_answer(logits: Tensor) -> Tensor:
+    """Return whether all logits (..., classes) are finite, (...)."""
+    return torch.isfinite(logits).all(dim=-1)
+
+
+def likeliest(logits: Tensor) -> Tensor:
+    """Return the likeliest class (...) of logits (..., classes); -1, which is none, for no answer.
+
+    `argmax` would take the place of a NaN for a class.
+    """
+    return logits.argmax(dim=-1).where(is_answer(logits), -1)
+
+
+def likeliest_tags(log_probabilities: Tensor, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the likeliest tag of each word of a sentence (words, tags); "O" for no answer.
+
+    A single word without an answer leaves the sentence without one, as a pixel does an image.
+    """
+    if not bool(is_answer(log_probabilities).all()):
+        return ("O",) * len(log_probabilities)
+    return tuple(names[tag] for tag in log_probabilities.argmax(dim=-1).tolist())
+
+
 def relevance(logits: Tensor, label_names: Sequence[str]) -> Tensor:
     """Return the expected grade (texts,), float64, of logits (texts, grades): what ranks items."""
     grades = torch.tensor(
@@ -76,8 +99,9 @@ def predictions(model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded]) 
         ahead, labels = logits[:, :-1], batch["labels"][:, 1:]
         counted = labels != -100
         probability = torch.log_softmax(ahead, dim=-1)
-        truth = probability.gather(-1, labels.clamp(min=0)[..., None])[..., 0] * counted
-        hits = (ahead.argmax(dim=-1) == labels) & counted
+        # Not times `counted`: padding may have NaN, which is no fault of the answer.
+        truth = probability.gather(-1, labels.clamp(min=0)[..., None])[..., 0].where(counted, 0.0)
+        hits = (likeliest(ahead) == labels) & counted
         for row, number in enumerate(index):
             found[number] = Prediction(
                 float(truth[row].sum()), int(counted[row].sum()), int(hits[row].sum())

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.adversarial.text.attack import AttackResult
+from models.adversarial.text.goals import ranked_by
 from models.data.text.splits import TextExamples
 from models.scores.bootstrap import mean_interval
 from models.scores.ranking import (
@@ -71,15 +72,14 @@ def attacked_interval(
     examples: TextExamples, attack: AttackResult, label_names: Sequence[str], seed: int
 ) -> tuple[float, float]:
     """Return the bounds of the 95 % interval of the NDCG@10 of attacked groups."""
-    labels = [examples.labels[text.example] for text in attack.texts]
+    grades = _grades([examples.labels[text.example] for text in attack.texts], label_names)
     groups = [(examples.groups or ())[text.example] for text in attack.texts]
-    signs = np.where(np.array(labels) > 0, 1.0, -1.0)
     name = f"ndcg_at_{ROBUST_CUTOFF}.clean"
     found = [
-        rank_groups(_grades(labels, label_names), signs * np.array(scores), groups).values[name]
-        for scores in (
-            [text.clean.score for text in attack.texts],
-            [text.attacked.score for text in attack.texts],
+        rank_groups(grades, ranked_by(grades, predicted), groups).values[name]
+        for predicted in (
+            [text.clean for text in attack.texts],
+            [text.attacked for text in attack.texts],
         )
     ]
     return mean_interval(np.minimum(*found), seed)

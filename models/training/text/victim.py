@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -12,6 +13,9 @@ from models.data.text.splits import TextExamples
 from models.training.text.encoding import Encoder
 from models.training.text.predict import (
     class_logits,
+    is_answer,
+    likeliest,
+    likeliest_tags,
     predictions,
     relevance,
     tag_log_probabilities,
@@ -62,7 +66,7 @@ class TextVictim:
         logits = class_logits(self._model, self._encoder, self._encoder.encode(texts))
         truth = torch.tensor(labels)[:, None]
         others = logits.scatter(1, truth, -torch.inf).amax(dim=1)
-        margins = logits.gather(1, truth)[:, 0] - others
+        margins = (logits.gather(1, truth)[:, 0] - others).where(is_answer(logits), torch.nan)
         # A tie counts as wrong.
         return [TextPrediction(score=float(m), is_correct=bool(m > 0), tags=()) for m in margins]
 
@@ -71,11 +75,12 @@ class TextVictim:
     ) -> list[TextPrediction]:
         names = self._encoder.label_names
         logits = class_logits(self._model, self._encoder, self._encoder.encode(texts))
-        found, likeliest = relevance(logits, names).tolist(), logits.argmax(dim=1).tolist()
+        answers, grades = relevance(logits, names), likeliest(logits).tolist()
+        found = answers.where(is_answer(logits), torch.nan).tolist()
         signs = (1.0 if label > 0 else -1.0 for label in labels)
         return [
             TextPrediction(score=sign * each, is_correct=grade == label, tags=())
-            for sign, each, grade, label in zip(signs, found, likeliest, labels, strict=True)
+            for sign, each, grade, label in zip(signs, found, grades, labels, strict=True)
         ]
 
     def _predict_tags(
@@ -88,10 +93,10 @@ class TextVictim:
         )
         compared = []
         for found, truth in zip(answers, labels, strict=True):
-            predicted = found.argmax(dim=-1).tolist()
+            tags = likeliest_tags(found, names)
             score = float(found.gather(1, torch.tensor(truth)[:, None]).mean())
-            tags = tuple(names[tag] for tag in predicted)
-            compared.append(
-                TextPrediction(score=score, is_correct=predicted == list(truth), tags=tags)
-            )
+            if not bool(is_answer(found).all()):
+                score = math.nan
+            is_correct = tags == tuple(names[tag] for tag in truth)
+            compared.append(TextPrediction(score=score, is_correct=is_correct, tags=tags))
         return compared

@@ -79,6 +79,10 @@ def test_the_counts_give_the_f1_itself() -> None:
     totals = np.tensordot(classes.examples, classes.kinds, axes=1).astype(float)
     # By hand: 2/3, 4/5, and 0 for the class that does not occur.
     assert f1_of(totals) == pytest.approx((2 / 3 + 4 / 5 + 0) / 3)
+    # Without an answer for the first: 2 * 0 / (0 + 2), and the others as they are.
+    classes = count_classes([0, 0, 1, 1], [-1, 1, 1, 1], 3)
+    totals = np.tensordot(classes.examples, classes.kinds, axes=1).astype(float)
+    assert f1_of(totals) == pytest.approx((0 + 4 / 5 + 0) / 3)
 
 
 def test_few_sentences_give_a_wider_interval_than_many() -> None:

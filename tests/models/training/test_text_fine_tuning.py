@@ -220,6 +220,27 @@ def test_the_tables_of_a_finished_trial_name_its_classes_and_entities(
         assert "reaches the embeddings: no way back" in training.tables()["embeddings.txt"]
 
 
+@pytest.mark.parametrize("kind", TEXT_KINDS)
+def test_a_model_whose_weights_are_not_finite_is_measured_without_an_attack(
+    bases: dict[str, LoadedBase], kind: str
+) -> None:
+    training = _training(bases[kind])
+    with torch.no_grad():
+        for weights in training.model.parameters():
+            weights.fill_(torch.nan)
+    for split, found in (
+        ("test", training.evaluate_test()), ("confirmation", training.evaluate_confirmation())
+    ):  # fmt: skip
+        clean = "f1.clean" if kind == "entities" else "accuracy.clean"
+        assert found[f"{split}.{clean}"] == found[f"{split}.{THREAT.metric(kind)}"] == 0
+    tables = training.tables()
+    assert "0 worse after it" in tables["attacked_texts.txt"].splitlines()[0]
+    assert "queries" not in tables["attacked_texts.txt"]
+    assert "Warning: outputs are not finite (NaN or infinite) for 6 of 6 examples" in str(tables)
+    if kind == "entities":  # nothing is found, so nothing is predicted but O
+        assert "1.0000" not in tables["entities.txt"].split("Words by tag")[0]
+
+
 def test_a_model_loaded_for_other_labels_is_refused(bases: dict[str, LoadedBase]) -> None:
     with pytest.raises(DataError, match="load it again"):
         TextFineTuning(

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from search.apply.prior_data import PriorData, prior_data
+from search.extract.failures import outcomes_of
+from search.history.causes import IN_DOUBT
 from search.review import reconcile
 from tests.support.synthetic_history import BOTH, CLEAN, SPACE, START, TASK, history, row
 
@@ -53,3 +55,16 @@ def test_the_noise_of_the_task_is_known_to_its_search() -> None:
     (noise,) = prior_of([*rows, again]).noises
     assert (noise.objective, noise.repeats) == (CLEAN, 1)
     assert noise.deviation == pytest.approx(0.02 / 2**0.5)
+
+
+def test_a_search_that_keeps_values_in_doubt_has_no_failure_of_them_in_its_memory() -> None:
+    doubt = {"state": "failed", "values": [], "reason": f"{IN_DOUBT}, and ...: outputs jump",
+             "curves": [{"metric": CLEAN, "epoch": 5, "value": 0.9}]}  # fmt: skip
+    rows = [each | (doubt if each["number"] < 5 else {}) for each in trials("first", 10, 0)]
+    for excludes, failed in ((True, 5), (False, 0)):
+        found = reconcile(history(rows), SPACE, GOAL, excludes_doubtful=excludes)
+        same = prior_data(found, SPACE, GOAL, task=TASK, similarities={}).same_task
+        assert int(outcomes_of(same, SPACE).has_failed.sum()) == failed
+        other = prior_data(found, SPACE, GOAL, task="other", similarities={}).failures
+        assert other is not None and int(other.has_failed.sum()) == failed
+        assert [trial.values for trial in same].count((0.9,)) == 5 - failed

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from optuna.distributions import FloatDistribution
 
 from search.experience import Agreement, Experience
-from search.report.report import SEARCHES_COMPARED, agreements_with
+from search.report.report import SEARCHES_COMPARED, agreements_with, write_report
 from search.report.tables import agreement_table
+from search.space import SearchSpace
 from search.spec import HistorySettings
 from search.spec.load import history_settings
 from tests.support.experience_of_a_search import learned
+from tests.support.spec_documents import changed
 from tests.support.synthetic_history import (
+    BOTH,
     CLEAN,
+    FINGERPRINT,
     ROBUST,
     START,
     history,
@@ -28,7 +34,7 @@ THIS = search("this", started=LATER)
 
 def taught(rows: list[dict], *others: str) -> tuple[Agreement, ...]:
     known = history(rows, [*(search(name) for name in others), THIS])
-    return agreements_with(known, THIS, learned(known, THIS))
+    return agreements_with(known, THIS, learned(known, THIS), None)
 
 
 def test_earlier_searches_of_the_task_are_compared_with_what_was_seen() -> None:
@@ -40,10 +46,43 @@ def test_earlier_searches_of_the_task_are_compared_with_what_was_seen() -> None:
     assert clean.similarity == 1.0
 
 
+def test_what_an_earlier_search_did_not_search_counts_as_in_review(tmp_path: Path) -> None:
+    # Where nothing else is said adversarial weights decay as all do: .01 n of them in trial n, so
+    # its accuracy tells of the later trials, which differ in nothing but the decay of those.
+    decay = FloatDistribution(0.0, 0.2)
+    space = SearchSpace({"weight_decay": decay})
+    wider = SearchSpace({"weight_decay": decay, "adversarial_weight_decay": decay})
+    told = FINGERPRINT | {"settings": {"adversarial_training": "pgd"}}
+    this = search("this", space=wider, fingerprint=told, started=LATER, objectives=BOTH[:1])
+    rows = [row(n, [n / 20], configuration={"weight_decay": n / 100}) for n in range(20)]
+    rows += [
+        row(n, [n / 20], search="this",
+            configuration={"weight_decay": 0.1, "adversarial_weight_decay": n / 100})
+        for n in range(20)
+    ]  # fmt: skip
+    known = history(rows, [search("cold", space=space, fingerprint=told), this])
+    taught = learned(known, this)
+    spec_yaml = changed("task/settings", {"adversarial_training": "pgd"})
+    write_report(known, "this", tmp_path, spec_yaml=spec_yaml, environment={}, experience=taught)
+    (found,) = Experience.from_json((tmp_path / "experience.json").read_text()).agreements
+    assert found.order.tau > 0.8  # whoever knows their place knows the order, ties aside
+    assert all(each.order.low < 0.5 for each in agreements_with(known, this, taught, None))
+
+
+def test_a_report_is_written_for_a_spec_that_this_version_cannot_read(tmp_path: Path) -> None:
+    rows = rows_of_random_search("cold", 60, 1) + rows_of_random_search("this", 30, 2)
+    known = history(rows, [search("cold"), THIS])
+    written = write_report(
+        known, "this", tmp_path, spec_yaml="name: digits", environment={},
+        experience=learned(known, THIS),
+    )  # fmt: skip
+    assert "experience.json" in written.files
+
+
 def test_a_search_that_was_not_learned_from_is_not_compared() -> None:
     after = search("after", started=LATER + timedelta(hours=1))
     rows = rows_of_random_search("after", 20, 1) + rows_of_random_search("this", 20, 2)
-    assert agreements_with(history(rows, [after, THIS]), THIS, Experience(THIS.task)) == ()
+    assert agreements_with(history(rows, [after, THIS]), THIS, Experience(THIS.task), None) == ()
 
 
 def test_what_was_renamed_counts() -> None:
@@ -68,7 +107,7 @@ def test_only_so_many_are_compared_the_most_similar() -> None:
 
 def test_without_a_space_nothing_is_compared() -> None:
     this = search("this", space=None)
-    assert agreements_with(history([], [this]), this, Experience(this.task)) == ()
+    assert agreements_with(history([], [this]), this, Experience(this.task), None) == ()
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from search.history import History
+from search.history.causes import IN_DOUBT
 from search.objectives import Objective
 from search.objectives.objective import from_lists
-from search.review import decision_lines, reconcile
+from search.review import decision_lines, reconcile, reconcile_for
 from search.space import SearchSpace
 from search.space.restating import restate
+from search.spec import spec_from_yaml
 from tests.support.earlier_searches import (
     ACCURACY,
     SGD,
@@ -25,6 +28,7 @@ from tests.support.earlier_searches import (
     reconciled,
     together,
 )
+from tests.support.spec_documents import changed as changed_spec
 
 OTHER_PGD, PGD = "accuracy.pgd20_linf_0.3", "accuracy.pgd10_linf_0.1"
 
@@ -284,6 +288,47 @@ def test_trials_that_ended_early_are_kept_without_values(state: str) -> None:
 def test_trials_that_have_not_ended_are_left_out(state: str) -> None:
     found = reconciled(earlier([SGD], state=state, values=[]))
     assert not found.trials and found.left_out == {f"{state}: it has not ended": 1}
+
+
+# Robust accuracies in doubt.
+
+DOUBT = f"{IN_DOUBT}, and {PGD} 0.9 does not count: outputs jump (30% of the images); fix: ..."
+
+
+def in_doubt(**curves: list[float]) -> History:
+    """Returns a trial that does not count, and one that diverged, with the same metrics."""
+    told = {"objectives": [ACCURACY, PGD], "directions": ["maximize"] * 2, "values": []}
+    first, second = (
+        earlier(
+            [SGD], search=search, state="failed", reason=reason, curves=points(**curves), **told
+        )
+        for search, reason in (("s1", DOUBT), ("s2", "not finite: loss"))
+    )
+    return together(first, second)
+
+
+def test_a_trial_in_doubt_is_complete_where_the_spec_keeps_such_trials() -> None:
+    known, goals = in_doubt(**{ACCURACY: [0.6, 0.8], PGD: [0.5, 0.9]}), [PGD, ACCURACY]
+    kept, diverged = reconciled(known, objectives=goals, excludes_doubtful=False).trials
+    assert (kept.state, kept.cause, kept.by_metric) == ("complete", "", {PGD: 0.9, ACCURACY: 0.8})
+    assert (diverged.state, diverged.cause, diverged.values) == ("failed", "diverged", ())
+    excluded, _ = reconciled(known, objectives=goals).trials
+    assert (excluded.state, excluded.cause) == ("failed", "masked gradients")
+
+
+def test_a_kept_trial_without_its_metrics_is_left_out_and_is_no_failure() -> None:
+    known = in_doubt(**{ACCURACY: [0.8]})
+    found = reconciled(known, objectives=[ACCURACY, PGD], excludes_doubtful=False)
+    assert [trial.cause for trial in found.trials] == ["diverged"]
+    assert found.left_out == {f"it has no finite value of {PGD}": 1}
+
+
+@pytest.mark.parametrize(("doubtful", "state"), [("keep", "complete"), ("exclude", "failed")])
+def test_the_spec_says_whether_trials_in_doubt_count(doubtful: str, state: str) -> None:
+    spec = spec_from_yaml(changed_spec("robustness/doubtful", doubtful))
+    clean, robust = spec.metrics
+    known = in_doubt(**{ACCURACY: [0.8], PGD: [0.9]}).renamed({}, {PGD: robust, ACCURACY: clean})
+    assert reconcile_for(spec, known, TARGET, spec.objectives).trials[0].state == state
 
 
 # Malformed histories.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from models.adversarial.checks.search_warnings import JUMPS
 from search.spec import SpecError, spec_from_yaml, task_id
 from search.transfer.pin_weights import pin
 from search.transfer.sources import best_trial, find_trial, front_trials
@@ -108,6 +109,22 @@ def test_nothing_left_to_search_is_an_error(shelf: Shelf, source: str) -> None:
     spec = digits_spec("target", space=space, initial_weights={"from": source})
     with pytest.raises(ValueError, match="the space has only width, which the checkpoint fixes"):
         pin(spec, shelf.uri)
+
+
+def test_a_trial_in_doubt_is_a_start_that_is_warned_of(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    plan = shelf.plan(digits_spec("source"))
+    shelf.finish(plan, TRIALS[:2], {0: {JUMPS: 0.5}})
+    trial = find_trial(shelf.uri, f"{plan.search}#0").trial
+    assert (trial.cause, trial.values) == ("masked gradients", ())
+    weights = {"from": f"{plan.search}#0"}
+    pinned, (first, warning, *_) = pin(digits_spec("t", initial_weights=weights), shelf.uri)
+    assert pinned.starting_points() == [f"{plan.search}#0"]
+    assert f"(accuracy.clean {TRIALS[0][1][0]:.4f})" in first
+    assert f"of {plan.search}#0 is in doubt: the outputs jump (50% of the images)" in warning
+    # The others are not: nothing is said of them, and only they are a search's best.
+    _, lines = pin(digits_spec("t", initial_weights={"from": plan.search}), shelf.uri)
+    assert f"{plan.search}#1" in lines[0] and not any("in doubt" in line for line in lines)
 
 
 def test_an_unknown_search_or_trial_is_an_error_that_names_the_known_ones(

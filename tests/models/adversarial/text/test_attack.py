@@ -1,5 +1,6 @@
 import dataclasses
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.adversarial.text.attack import AttackResult, TextPrediction, attack_texts
+from models.adversarial.text.attack_table import attack_table
 from models.adversarial.threat_model import TextThreat
 from models.data.text.splits import TextExamples
 
@@ -127,6 +129,46 @@ def test_nan_does_not_make_a_model_robust() -> None:
         return TextPrediction(1.0 if text == ("alpha bravo",) else float("nan"), True, ())
 
     assert attacked(predict, examples(("alpha bravo",))).robust == 0.0
+
+
+@pytest.mark.parametrize("kind", ["classification", "entities", "dialogue", "ranking"])
+def test_a_model_whose_outputs_are_not_finite_counts_zero_and_is_not_attacked(kind: str) -> None:
+    calls: list[Text] = []
+
+    def predict(text: Text, example: int) -> TextPrediction:
+        calls.append(text)
+        # Whatever an argmax makes of NaN: here it would be right.
+        return TextPrediction(math.nan, True, ("B-x", "O") if kind == "entities" else (), 1.0)
+
+    texts = (("alpha", "bravo"), ("charlie", "delta"))
+    labels: dict[str, tuple[object, ...]] = {
+        "entities": ((1, 0), (0, 0)), "ranking": (1, 0), "classification": (0, 0),
+        "dialogue": (0, 0),
+    }  # fmt: skip
+    data = TextExamples(texts, labels[kind], ("g", "g") if kind == "ranking" else None)  # type: ignore[arg-type]
+    names = ("0", "1") if kind == "ranking" else ("O", "B-x")
+    found = attack_texts(Scripted(predict), data, names, TextThreat(cheap_examples=1), kind, None)
+    # The relevant item of two is ranked second: 1 / log2(3).
+    worst = 1 / math.log2(3) if kind == "ranking" else 0.0
+    assert found.robust == found.clean == pytest.approx(worst)
+    assert sorted(calls) == list(texts) and found.queries == 0  # no edit is tried
+    assert not any(text.is_attacked for text in found.texts)
+    first, warning, *_ = attack_table(found).splitlines()
+    assert "2 misclassified before the attack" in first
+    assert warning.startswith("Warning: outputs are not finite (NaN or infinite) for 2 of 2")
+
+
+def test_an_edit_that_ranks_an_item_by_nan_is_kept_and_warned_of() -> None:
+    def predict(text: Text, example: int) -> TextPrediction:
+        return TextPrediction(0.5 if text == ("alpha bravo",) else math.nan, True, ())
+
+    data = TextExamples((("alpha bravo",), ("alpha bravo",)), (1, 0), ("g", "g"))
+    found = attack_texts(
+        Scripted(predict), data, ("0", "1"), TextThreat(cheap_examples=1), "ranking", None
+    )
+    assert all(text.is_worse and text.words_changed == 1 for text in found.texts)
+    assert found.robust == pytest.approx(1 / math.log2(3))
+    assert "for 0 of 2 examples, and for 2 more after an edit" in attack_table(found)
 
 
 @settings(max_examples=40, deadline=None)
