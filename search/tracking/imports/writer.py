@@ -49,15 +49,11 @@ def write_imported(imported: Imported, tracking_uri: str, experiment: str) -> Wr
             client.delete_run(run.info.run_id)
         else:
             known.add(run.data.tags.get(tag_names.IDENTITY, ""))
-    distinct = {_key(imported, run): run for run in imported.runs}
-    new = {key: run for key, run in distinct.items() if key not in known}
+    keys = {f"{imported.tool}:{run.identity}": run for run in imported.runs}
+    new = {key: run for key, run in keys.items() if key not in known}
     for key, run in new.items():
         _write(client, place, imported, key, run)
-    return Written(len(new), len(distinct) - len(new))
-
-
-def _key(imported: Imported, run: ImportedRun) -> str:
-    return f"{imported.tool}:{run.identity}"
+    return Written(len(new), len(keys) - len(new))
 
 
 def _write(

@@ -137,7 +137,7 @@ def test_a_file_that_is_no_storage_is_neither_created_nor_changed(tmp_path: Path
     for path, said in ((missing, "there is no file"), (empty, "it holds no Optuna study"),
                        (other, "no table alembic_version, trial_params, trials, version_info"),
                        (text, "file is not a database")):  # fmt: skip
-        with pytest.raises((ValueError, ConnectionError), match=f"{said}.*; fix: "):
+        with pytest.raises((ValueError, ConnectionError), match=rf"{said}.*; fix: "):
             open_study(f"sqlite:///{path}")
     assert not missing.exists()
     assert [file.read_bytes() for file in (empty, other, text)] == before
@@ -155,7 +155,7 @@ def test_reading_a_study_changes_no_byte_of_its_storage(storage: str, tmp_path: 
 def test_an_empty_postgresql_database_is_refused_and_gets_no_table(tmp_path: Path) -> None:
     with postgresql(tmp_path) as uri:
         url = uri.replace("postgresql://", "postgresql+psycopg://")
-        with pytest.raises(ValueError, match="holds no Optuna study .*; fix: name the storage"):
+        with pytest.raises(ValueError, match=r"holds no Optuna study .*; fix: name the storage"):
             open_study(url)
         engine = sqlalchemy.create_engine(url)
         assert sqlalchemy.inspect(engine).get_table_names() == []
