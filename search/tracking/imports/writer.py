@@ -26,10 +26,17 @@ LONGEST_PARAM = 500  # characters; MLflow's oldest servers take no more
 
 @dataclass(frozen=True)
 class Written:
-    """What an import did: the number of new runs, and of those that the store had already."""
+    """What an import did.
+
+    Attributes:
+        new: The number of runs that were written.
+        known: The number of those that the store had already.
+        experiment: The experiment that they are in: another one than asked for if that was deleted.
+    """
 
     new: int
     known: int
+    experiment: str
 
 
 def write_imported(imported: Imported, tracking_uri: str, experiment: str) -> Written:
@@ -53,7 +60,8 @@ def write_imported(imported: Imported, tracking_uri: str, experiment: str) -> Wr
     new = {key: run for key, run in keys.items() if key not in known}
     for key, run in new.items():
         _write(client, place, imported, key, run)
-    return Written(len(new), len(keys) - len(new))
+    name = client.get_experiment(place).name
+    return Written(len(new), len(keys) - len(new), name)
 
 
 def _write(
