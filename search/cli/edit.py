@@ -16,8 +16,6 @@ from search.history.plurals import counted
 from search.session.screen import say
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
     from search.tracking.summary import Summary
 
 
@@ -125,10 +123,10 @@ def delete(
     from search.tracking.store import open_client, trial_runs
     from search.tracking.summary import find_summary
 
-    client = open_client(tracking_uri)
     if is_import(search):
-        _delete_import(client, search, yes=yes, with_files=with_files)
+        _delete_import(tracking_uri, search, yes=yes, with_files=with_files)
         return
+    client = open_client(tracking_uri)
     summary = find_summary(client, search)
     _refuse_while_it_runs(tracking_uri, summary)
     folder = own_storage(summary) if with_files else None
@@ -144,11 +142,13 @@ def delete(
     say(f"deleted {counted(runs, 'run')}; to restore one: mlflow runs restore --run-id RUN")
 
 
-def _delete_import(client: MlflowClient, search: str, *, yes: bool, with_files: bool) -> None:
+def _delete_import(tracking_uri: str, search: str, *, yes: bool, with_files: bool) -> None:
     from search.tracking.imports.stored import delete_import, find_import
+    from search.tracking.store import open_client
 
     if with_files:
         raise ValueError("imported runs have no checkpoints; fix: leave out --with-files")
+    client = open_client(tracking_uri)
     stored = find_import(client, search)
     runs = counted(len(stored.runs), "imported run")
     say(f"{search}: {runs} in the experiment {stored.experiment}")
