@@ -95,4 +95,8 @@ def write(files: Iterable[Path], is_decoder: bool = False, width: int = 64) -> P
 if __name__ == "__main__":
     given = sys.argv[1:]
     named = [Path(each) for each in given if each != "--decoder"]
+    missing = [str(each) for each in named if not each.is_file()]
+    if missing or not named:
+        listed = " ".join(missing)
+        sys.exit(f"no file {listed}; fix: name the files whose words the model is to know")
     print(write(named, is_decoder="--decoder" in given))

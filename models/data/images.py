@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.data.labels import check_classes, number_labels
+from models.data.labels import Place, check_classes, number_labels
 from models.data.settings import DataSettings
 from models.data.sources import (
     SPLITS,
@@ -89,13 +89,19 @@ def _source(stored: StoredImages, settings: DataSettings) -> ImageSource:
     )
 
 
+def _rows_of(place: str) -> Place:
+    return lambda row: f"{place}, row {row}"
+
+
 def _parts(
     stored: StoredImages, names: Mapping[str, str], shares: Mapping[str, float], seed: int
 ) -> tuple[tuple[str, ...], dict[str, _Part]]:
     """Return the names of the classes, and train, validation and test with numbers for labels."""
     used = {split: stored.labels[name] for split, name in names.items()}
     places = {split: stored.places[name] for split, name in names.items()}
-    label_names, labels = number_labels(used, stored.label_names, places)
+    label_names, labels = number_labels(
+        used, stored.label_names, {split: _rows_of(place) for split, place in places.items()}
+    )
     rows: dict[str, Indices | slice] = dict.fromkeys(names, slice(None))
     if shares:
         groups = stored.groups.get(names["train"])

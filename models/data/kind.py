@@ -41,10 +41,18 @@ def guess_kind(settings: Mapping[str, Any]) -> str:
     features = next(iter(rows.values())).features
     if holds_pictures(features) and not any(key in settings for key in TEXTS_ONLY):
         return "images"
+    if any(_holds_messages(each) for each in features.values()):
+        return "dialogue"
     for kind, columns in (("entities", _TAGGED), ("dialogue", _SPOKEN)):
         if columns & features.keys():
             return kind
     return "classification"
+
+
+def _holds_messages(feature: Any) -> bool:
+    """Return whether a column has lists of `{role, content}`, whatever its name."""
+    element = getattr(feature, "feature", None)
+    return isinstance(element, Mapping) and {"role", "content"} <= element.keys()
 
 
 def _kind_of_files(path: Path) -> str:

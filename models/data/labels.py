@@ -8,7 +8,7 @@ numbers as numbers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,17 +17,18 @@ import numpy.typing as npt
 from models.data.sources import SPLITS, DataError
 
 _SHOWN = 5
+Place = Callable[[int], str]  # a row's number -> where it is
 
 
 def number_labels(
-    columns: Mapping[str, Sequence[Any]], names: Sequence[str], places: Mapping[str, str]
+    columns: Mapping[str, Sequence[Any]], names: Sequence[str], places: Mapping[str, Place]
 ) -> tuple[tuple[str, ...], dict[str, npt.NDArray[np.int64]]]:
     """Return the classes' names, and each split's labels as their numbers.
 
     Args:
         columns: the labels of each split, as the source has them.
         names: the names that the source states, in the order of their numbers; empty for none.
-        places: the file or split of each, for messages.
+        places: the place of a row of each split, for messages.
 
     Raises:
         DataError: a label is missing, hidden (-1), of another type than the first one, or none of
@@ -37,10 +38,11 @@ def number_labels(
     expected = int if names and str not in kinds else next(iter(kinds & {bool, int, str}), str)
     for split, labels in columns.items():
         for row, label in enumerate(labels):
-            _check_label(f"{places[split]}, row {row}", label, expected, names)
+            if problem := _problem(label, expected, names):
+                raise DataError(f"{places[split](row)}: {problem}")
         # The usual mark of hidden test labels. Of a source without names it may be a class.
         if -1 in labels and (names or set(labels) == {-1}):
-            raise DataError(f"{places[split]}, row {list(labels).index(-1)}: label is -1, a hidden "
+            raise DataError(f"{places[split](list(labels).index(-1))}: label is -1, a hidden "
                             "label; fix: use a split with labels")  # fmt: skip
     if names and expected is int:
         numbers: dict[Any, int] = {number: number for number in range(len(names))}
@@ -56,24 +58,27 @@ def number_labels(
     }
 
 
-def _check_label(place: str, label: Any, expected: type, names: Sequence[str]) -> None:
+def _problem(label: Any, expected: type, names: Sequence[str]) -> str:
+    """Return what is wrong with a label, and the fix; "" for a good one."""
     if label is None or label == "" or label != label:  # NaN is not equal to itself
-        raise DataError(f"{place}: the label is missing; fix: remove the row or fill it in")
+        return "the label is missing; fix: remove the row or fill it in"
     kind = type(label)
     if kind is not expected:
         if kind is float:
-            raise DataError(f"{place}: label is {label!r}, and regression is not supported; "
-                            "fix: write classes, as text or whole numbers")  # fmt: skip
-        problem = f"{place}: label is {label!r}, not {_WORDS[expected]}"
-        raise DataError(f"{problem} as others are; fix: write all labels in one way")
+            return (
+                f"label is {label!r}, and regression is not supported; "
+                "fix: write classes, as text or whole numbers"
+            )
+        problem = f"label is {label!r}, not {_WORDS[expected]}"
+        return f"{problem} as others are; fix: write all labels in one way"
     if label == -1:  # checked over the whole split
-        return
-    is_known = label in (names if expected is str else range(len(names)))
-    if names and not is_known:
-        raise DataError(
-            f"{place}: label is {label!r}, but there are {len(names)} label names "
+        return ""
+    if names and label not in (names if expected is str else range(len(names))):
+        return (
+            f"label is {label!r}, but there are {len(names)} label names "
             f"(0..{len(names) - 1}): {list(names)[:_SHOWN]}; fix: correct it or name every class"
         )
+    return ""
 
 
 _WORDS = {int: "a whole number", str: "text", bool: "true or false"}

@@ -20,6 +20,9 @@ from search.history.provenance import Origin, expected_of, provenance_text, read
 from search.review.decisions import Decision
 from search.transfer.cost_forecast import CostForecast
 
+# The state in which `history` lists what `import-runs` and `import-study` wrote.
+IMPORTED = "imported"
+
 
 @dataclass(frozen=True)
 class ObjectiveDocument:
@@ -37,8 +40,8 @@ class SearchDocument:
     """A search and its totals.
 
     Attributes:
-        state: "starting", "running", "complete", "stopped" (by a user), "interrupted" or "failed"
-            (its trials failed alike).
+        state: "starting", "running", "complete", "stopped" (by a user), "interrupted", "failed"
+            (its trials failed alike), or "imported" (the runs of another tool).
         started: When it was launched first; null if it has no trial.
         trials: State -> number of trials that ended in it.
         trials_budget: Number of trials that it may run.
@@ -71,7 +74,7 @@ class SearchDocument:
 
 @dataclass(frozen=True)
 class HistoryDocument:
-    """The searches of a store, oldest first."""
+    """The searches of a store, oldest first; those that were imported come before the others."""
 
     searches: tuple[SearchDocument, ...]
 

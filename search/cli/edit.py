@@ -116,12 +116,16 @@ def delete(
 
     The runs can be restored with `mlflow runs restore` until `mlflow gc` is run.
     Searches that learned from it, or started from its weights, keep what they
-    took.
+    took. Imported runs are deleted by the name by which `history` lists them.
     """
     from search.tracking.edits import delete_runs, delete_storage, own_storage
+    from search.tracking.imports.stored import is_import
     from search.tracking.store import open_client, trial_runs
     from search.tracking.summary import find_summary
 
+    if is_import(search):
+        _delete_import(tracking_uri, search, yes=yes, with_files=with_files)
+        return
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
     _refuse_while_it_runs(tracking_uri, summary)
@@ -136,6 +140,22 @@ def delete(
     if folder is not None:
         delete_storage(folder)
     say(f"deleted {counted(runs, 'run')}; to restore one: mlflow runs restore --run-id RUN")
+
+
+def _delete_import(tracking_uri: str, search: str, *, yes: bool, with_files: bool) -> None:
+    from search.tracking.imports.stored import delete_import, find_import
+    from search.tracking.store import open_client
+
+    if with_files:
+        raise ValueError("imported runs have no checkpoints; fix: leave out --with-files")
+    client = open_client(tracking_uri)
+    stored = find_import(client, search)
+    runs = counted(len(stored.runs), "imported run")
+    say(f"{search}: {runs} in the experiment {stored.experiment}")
+    if not yes:
+        typer.confirm("Delete them?", abort=True)
+    delete_import(client, stored)
+    say(f"deleted {runs}; to have them again, import them again")
 
 
 def _refuse_while_it_runs(tracking_uri: str, summary: Summary) -> None:

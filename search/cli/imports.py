@@ -5,6 +5,7 @@ None of them runs a trial. Runs of tools that log to MLflow need no import: a se
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -122,6 +123,7 @@ def import_study(
 
 def _write(found: Imported, source: str, tracking_uri: str, experiment: str, spec: Path) -> None:
     """Writes what was found, and prints what was not used and how to go on."""
+    from search.tracking.imports.stored import import_id
     from search.tracking.imports.writer import write_imported
 
     for problem in found.problems[:_SHOWN]:
@@ -135,8 +137,9 @@ def _write(found: Imported, source: str, tracking_uri: str, experiment: str, spe
     say(f"{'read':{_LABEL}}{source}: {counted(len(found.runs), 'run')} ({listed})")
     written = write_imported(found, tracking_uri, experiment)
     known = f"; {written.known} were there already" if written.known else ""
-    say(f"{'imported':{_LABEL}}{counted(written.new, 'run')} into the experiment {experiment} of "
-        f"{tracking_uri}{known}")  # fmt: skip
+    say(f"{'imported':{_LABEL}}{counted(written.new, 'run')} into the experiment "
+        f"{written.experiment} of {tracking_uri}{known}")  # fmt: skip
     say(f"{'next':{_LABEL}}twentieth review {spec}\n{'':{_LABEL}}They count by rank, as another "
         "task's. If data, model and epochs were the same as in this spec, write history: "
-        f"{{same_task: [{experiment}]}} into it, and their values count.")  # fmt: skip
+        f"{{same_task: [{written.experiment}]}} into it, and their values count.")  # fmt: skip
+    say(f"{'undo':{_LABEL}}twentieth delete {shlex.quote(import_id(written.experiment))}")

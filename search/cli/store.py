@@ -31,7 +31,8 @@ from search.session.screen import RESULTS, out, say, say_raw
 def history(
     task: Annotated[str, typer.Option(help="Task id or a prefix of it.")] = "",
     state: Annotated[
-        str, typer.Option(help="complete, stopped, interrupted, failed, running, starting.")
+        str,
+        typer.Option(help="complete, stopped, interrupted, failed, running, starting, imported."),
     ] = "",
     since: Annotated[
         datetime | None,
@@ -46,7 +47,11 @@ def history(
     as_json: AsJson = False,
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
-    """List earlier searches, one per line, with best values, cost and duration."""
+    """List earlier searches, one per line, with best values, cost and duration.
+
+    What `import-runs` and `import-study` wrote is listed too, an experiment a
+    line. Runs that other tools logged are not: `review` says which count.
+    """
     from search.cli.documents import to_json
     from search.cli.stored_searches import Wanted, stored_searches
     from search.cli.tables import history_lines

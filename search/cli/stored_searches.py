@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from models.adversarial.checks.search_warnings import search_warnings
 from search.cli.documents import (
+    IMPORTED,
     HistoryDocument,
     MeasuredDocument,
     ObjectiveDocument,
@@ -19,17 +21,18 @@ from search.cli.documents import (
     finite,
     origin_keys,
 )
-from search.history import History, Trial
+from search.history import History, Search, Trial
 from search.optimize.plan import LOG
 from search.optimize.trial_log import as_printed, log_file
 from search.tracking import tag_names
 from search.tracking.artifacts import read_text
+from search.tracking.imports.stored import imported_searches
 from search.tracking.read.history import load_history
 from search.tracking.store import open_client, trial_runs
 from search.tracking.summary import Summary, all_summaries, find_summary
 from search.transfer.best import best_trials, values_on_test
 from search.transfer.cost_outcome import cost_lines
-from search.transfer.costs import cost_of
+from search.transfer.costs import Cost, cost_of
 from search.transfer.inherited_weights import lineage_in_words
 from search.transfer.totals import totals
 
@@ -52,21 +55,25 @@ class Wanted:
 
 
 def stored_searches(tracking_uri: str, wanted: Wanted) -> HistoryDocument:
-    """Returns the searches of a store that are wanted, oldest first.
+    """Returns the searches of a store that are wanted, oldest first, imported ones before others.
 
     Raises:
         ValueError: no search of the store has the state that is wanted; the message lists those
             that there are.
     """
     history, summaries = load_history(tracking_uri), all_summaries(open_client(tracking_uri))
-    states = sorted({summary.state for summary in summaries})
+    every = [
+        *(_imported_document(history, each) for each in imported_searches(history)),
+        *(search_document(history, summary) for summary in summaries),
+    ]
+    states = sorted({each.state for each in every})
     if wanted.state and states and wanted.state not in states:
         known = ", ".join(states)
         raise ValueError(f"no search is {wanted.state!r}; fix: --state with one of {known}")
     found = [
-        search_document(history, summary)
-        for summary in summaries
-        if summary.task.startswith(wanted.task) and wanted.state in ("", summary.state)
+        each
+        for each in every
+        if each.task.startswith(wanted.task) and wanted.state in ("", each.state)
     ]
     if wanted.since is not None:
         since = wanted.since.astimezone()
@@ -76,13 +83,26 @@ def stored_searches(tracking_uri: str, wanted: Wanted) -> HistoryDocument:
 
 def search_document(history: History, summary: Summary) -> SearchDocument:
     """Returns a search and its totals."""
-    known = history.searches.get(summary.search)
-    total = None
-    if known is not None:
-        own = history.only([summary.search])
-        total = totals(own, summary.search, cost_of(summary.spec_yaml))
+    return _document(
+        history, summary.search, cost_of(summary.spec_yaml), task=summary.task, state=summary.state,
+        trials_budget=summary.trials_budget, ended_because=summary.ended_because,
+        learned_from=summary.warm_started_from,
+    )  # fmt: skip
+
+
+def _imported_document(history: History, search: Search) -> SearchDocument:
+    return _document(
+        history, search.id, None, task=search.task, state=IMPORTED,
+        trials_budget=search.trials_budget, ended_because="", learned_from=(),
+    )  # fmt: skip
+
+
+def _document(history: History, search: str, cost: Cost | None, **stated: Any) -> SearchDocument:
+    """Returns what is stated of a search with its totals, if it has a trial."""
+    known = history.searches.get(search)
+    total = totals(history.only([search]), search, cost) if known is not None else None
     return SearchDocument(
-        search=summary.search, task=summary.task, state=summary.state,
+        search=search,
         started=known.started if known else None,
         objectives=tuple(
             ObjectiveDocument(
@@ -90,14 +110,13 @@ def search_document(history: History, summary: Summary) -> SearchDocument:
             )
             for each in (known.objectives if known else ())
         ),
-        trials=total.states if total else {}, trials_budget=summary.trials_budget,
-        ended_because=summary.ended_because,
+        trials=total.states if total else {},
         best=finite(total.best) if total else {},
         trial_seconds=total.trial_seconds if total else 0.0,
         work=total.work if total else 0.0,
         wall_seconds=total.wall_seconds if total else 0.0,
         hours=total.hours if total else None, hours_unit=total.hours_unit if total else "",
-        learned_from=summary.warm_started_from,
+        **stated,
     )  # fmt: skip
 
 

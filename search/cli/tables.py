@@ -13,7 +13,7 @@ import yaml
 from rich.console import Console
 
 from models.adversarial.checks.search_warnings import search_warnings
-from search.cli.documents import SearchDocument
+from search.cli.documents import IMPORTED, SearchDocument
 from search.cli.stored_searches import StoredSearch, search_document, stored_search, trial_document
 from search.history.plurals import counted
 from search.history.work import work_text
@@ -82,7 +82,7 @@ def _block(searches: Sequence[SearchDocument], width: int) -> Iterator[str]:
             [each.search, each.state, ended,
              *(value_text(nan if value is None else value) for value in values),
              cost, duration(each.wall_seconds),
-             "warm" if each.learned_from else "cold"]
+             "" if each.state == IMPORTED else "warm" if each.learned_from else "cold"]
         )  # fmt: skip
     for gap in ("  ", " "):
         lines = aligned(rows, gap, left={0, 1, len(rows[0]) - 1})

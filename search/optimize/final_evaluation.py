@@ -114,12 +114,12 @@ def _record(
         "test", number=trial.number, epoch=trial.epoch, metrics=dict(found.metrics),
         texts=dict(found.texts), files=list(found.files), tables=dict(found.tables),
     )  # fmt: skip
-    shown = ["accuracy.clean", "f1.clean"]
+    shown = [*trial.metrics, "accuracy.clean", "f1.clean"]
     if isinstance(threat, Threat):
         shown += [threat.metric(), threat.autoattack_metric(), threat.worst_metric()]
     values = [
         f"{name} {value_text(found.metrics[on_split('test', name)])}"
-        for name in shown
+        for name in dict.fromkeys(shown)
         if on_split("test", name) in found.metrics
     ]
     measured = ", ".join(values) or "measured"

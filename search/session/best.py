@@ -14,6 +14,7 @@ from search.history import History, Trial
 from search.objectives.objective import value_text
 from search.session.screen import say, say_raw
 from search.transfer.best import best_trials, values_on_test
+from search.transfer.constant_objective import constant_objectives
 from search.transfer.examples import Examples, ValidationExamples, validation_examples
 from search.transfer.objective_text import best_in_words, none_keeps
 from search.transfer.repetitions import repetition_lines
@@ -35,6 +36,8 @@ def print_best(out: Console, history: History, search: str) -> list[Trial]:
         for warning in search_warnings(entry.last_values):
             trial = f"trial {entry.number:03d} may mask its gradients"
             say(f"warning: {trial}: {warning.name} ({warning.measured})", out)
+    for sentence in constant_objectives(history, search):
+        say(f"warning: {sentence}", out)
     for line in repetition_lines(history, search):
         say_raw(line, out)
     return best

@@ -20,6 +20,7 @@ from search.objectives.objective import Objective, to_row
 from search.tracking import tag_names
 from search.tracking.deleted import SearchDeleted, deleted_search
 from search.tracking.ownership import is_alive
+from search.tracking.runs import FOREIGN
 from search.tracking.store import all_experiments, all_runs, trial_runs
 from search.tracking.write.batch import Batch, rounded
 
@@ -142,6 +143,11 @@ def find_summary(client: MlflowClient, search: str) -> Summary:
         return matching[0]
     if not matching and (how := deleted_search(client, search)):
         raise SearchDeleted(how)
+    if search.startswith(FOREIGN):
+        raise LookupError(
+            f"{search!r} are runs of another tool, which have no search of ours around them; "
+            "fix: look at them in the MLflow UI (twentieth ui); `review` says which of them count"
+        )
     found = matching or every
     listed = ", ".join(entry.search for entry in found[-LISTED:]) or "none yet"
     if len(found) > LISTED:

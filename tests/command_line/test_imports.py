@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import yaml
 from search.pipeline import gather
 from search.spec import load_spec
 from search.tracking.read.history import load_history
+from search.tracking.store import open_client
 from tests.support.commands import Said
 from tests.support.foreign_stores import empty_store
 from tests.support.launches import hills
@@ -99,6 +101,60 @@ def test_runs_become_history_once(
     (search,) = load_history(uri).searches.values()
     assert search.id == "mlflow:hills-wandb/imported"
     assert len(load_history(uri).prior_trials(state=None)) == 2
+
+
+def test_imported_runs_are_listed_and_deleted_by_the_name_that_the_import_says(
+    cli: Callable[..., Said], spec: Path, runs: Path, uri: str
+) -> None:
+    store = ("--tracking-uri", uri)
+    said = cli("import-runs", runs, "--spec", spec, "--experiment", "old ones", *store)
+    assert said.out.endswith("undo      twentieth delete 'mlflow:old ones/imported'\n")
+    listed = cli("history", *store).out.splitlines()
+    assert listed[0] == "mlflow:old ones: maximize left, maximize right"
+    # One complete trial, (0.1, 0.2), and one that failed.
+    assert listed[2].split() == ["mlflow:old", "ones/imported", "imported", "2/2", "(1", "failed)",
+                                 "0.1000", "0.2000", "0:01:05"]  # fmt: skip
+    assert cli("history", "--state", "imported", *store).out.splitlines() == listed
+    (found,) = json.loads(cli("history", "--json", *store).out)["searches"]
+    assert found["trials"] == {"complete": 1, "failed": 1} and found["state"] == "imported"
+    said = cli("delete", "mlflow:old ones/imported", "--yes", *store)
+    assert said.code == 0 and "deleted 2 imported runs" in said.out
+    assert cli("history", *store).out == "No search.\n" and not load_history(uri).searches
+    again = cli("import-runs", runs, "--spec", spec, "--experiment", "old ones", *store)
+    assert "imported  2 runs into the experiment old ones of" in again.out
+
+
+def test_runs_that_nobody_imported_are_neither_deleted_nor_shown(
+    cli: Callable[..., Said], spec: Path, runs: Path, uri: str
+) -> None:
+    store = ("--tracking-uri", uri)
+    cli("import-runs", runs, "--spec", spec, "--experiment", "mine", *store)
+    client = open_client(uri)
+    place = client.get_experiment_by_name("mine").experiment_id
+    other = client.create_run(place, run_name="mine by hand").info.run_id
+    client.create_experiment("others")
+    for name in ("mlflow:others/imported", "mlflow:none/imported"):
+        said = cli("delete", name, "--yes", *store)
+        assert said.code == 2 and f"no imported runs '{name}'; fix: " in said.err
+    said = cli("delete", "mlflow:mine/imported", "--yes", "--with-files", *store)
+    assert said.code == 2 and "fix: leave out --with-files" in said.err
+    assert cli("delete", "mlflow:mine/imported", "--yes", *store).code == 0
+    assert [run.info.run_id for run in client.search_runs([place])] == [other]
+    said = cli("show", "mlflow:mine/imported", *store)
+    assert said.code == 2 and "are runs of another tool" in said.err and "fix: " in said.err
+
+
+def test_runs_for_a_deleted_experiment_go_to_the_one_that_is_named(
+    cli: Callable[..., Said], spec: Path, runs: Path, uri: str
+) -> None:
+    arguments = ("import-runs", runs, "--spec", spec, "--tracking-uri", uri)
+    cli(*arguments)
+    client = open_client(uri)
+    client.delete_experiment(client.get_experiment_by_name("hills-wandb").experiment_id)
+    said = cli(*arguments)
+    assert "2 runs into the experiment hills-wandb (2) of" in said.out
+    assert "same_task: [hills-wandb (2)]" in " ".join(said.out.split())
+    assert "delete 'mlflow:hills-wandb (2)/imported'" in said.out
 
 
 def test_the_runs_that_ship_are_imported_as_the_page_shows(

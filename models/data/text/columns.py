@@ -87,8 +87,8 @@ def _column(
     example = f", e.g. {key}: {close[0]}" if close else ""
     names = f"{usual!r} or {MESSAGES!r}" if usual == "prompt" else repr(usual)
     raise DataError(f"{place}: no column {names} for {kind}; {there}; fix: say in {key} which "
-                    f"one it is{example}, or choose a model (a training function: kind) for "
-                    "other data")  # fmt: skip
+                    f"one it is{example}; or, if it is no {kind}, choose a model for what it is (a "
+                    "training function: kind; twentieth data: --kind)")  # fmt: skip
 
 
 def _check_separator(place: str, available: Sequence[str]) -> None:

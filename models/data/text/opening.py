@@ -94,7 +94,8 @@ def _table(
         # A number without a name (-1: a hidden tag) stays, so that its row is refused.
         named = dict(enumerate(tag_names))
         columns["tags"] = [[named.get(tag, tag) for tag in tags] for tags in columns["tags"]]
-    return TextTable(place, columns, chosen, class_names)
+    file = files[0] if len(files) == 1 else None
+    return TextTable(place, columns, chosen, class_names, file=file)
 
 
 def _tag_names(feature: Any) -> Sequence[str]:

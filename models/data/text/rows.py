@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.data.sources import DataError
-from models.data.text.columns import SECOND_TEXT
+from models.data.text.columns import GROUP, SECOND_TEXT
 from models.data.text.table import TextTable
+
+_REMOVE = "remove the row or fill it in"
 
 
 def read_texts(table: TextTable) -> tuple[tuple[str, ...], ...]:
@@ -30,9 +32,32 @@ def read_exchanges(table: TextTable) -> tuple[tuple[str, ...], ...]:
 
 def _strings(table: TextTable, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     for column in columns:
-        for row, text in enumerate(table.columns[column]):
-            _check_text(table.row(row), table.name(column), text)
+        found = ((row, _problem(text)) for row, text in enumerate(table.columns[column]))
+        wrong = [(row, *problem) for row, problem in found if problem]
+        if wrong:
+            row, what, fix = wrong[0]
+            alike = [other for other, _, same in wrong[1:] if same == fix]
+            raise DataError(f"{table.row(row)}: {table.name(column)} {what}"
+                            f"{table.others(alike)}; fix: {fix}")  # fmt: skip
     return tuple(zip(*(table.columns[column] for column in columns), strict=True))
+
+
+def read_groups(table: TextTable) -> list[str]:
+    """Return the group of every row, as text.
+
+    Raises:
+        DataError: a row has none.
+    """
+    groups = list(map(str, table.columns[GROUP]))
+    wrong = [
+        row
+        for row, group in enumerate(table.columns[GROUP])
+        if group is None or group != group or not groups[row].strip()  # NaN is not equal to itself
+    ]
+    if wrong:
+        raise DataError(f"{table.row(wrong[0])}: {table.name(GROUP)} is missing"
+                        f"{table.others(wrong[1:])}; fix: {_REMOVE}")  # fmt: skip
+    return groups
 
 
 def read_sentences(table: TextTable) -> tuple[tuple[str, ...], ...]:
@@ -57,14 +82,16 @@ def read_sentences(table: TextTable) -> tuple[tuple[str, ...], ...]:
                 f"({list(words)[:6]}...); fix: give every word exactly one tag"
             )
         for index, word in enumerate(words):
-            _check_text(table.word(row, index), "token", word)
+            if problem := _problem(word):
+                what, fix = problem
+                raise DataError(f"{table.word(row, index)}: token {what}; fix: {fix}")
     return tuple(map(tuple, table.columns["tokens"]))
 
 
-def _check_text(place: str, name: str, text: Any) -> None:
+def _problem(text: Any) -> tuple[str, str] | None:
+    """Return what a text is that is none, and the fix; None for a text."""
     if text is None or (isinstance(text, float) and text != text):
-        raise DataError(f"{place}: {name} is missing; fix: remove the row or fill it in")
+        return "is missing", _REMOVE
     if not isinstance(text, str):
-        raise DataError(f"{place}: {name} is {text!r}; fix: store a string")
-    if not text.strip():
-        raise DataError(f"{place}: {name} is empty ({text!r}); fix: remove the row or fill it in")
+        return f"is {text!r}", "store a string"
+    return None if text.strip() else (f"is empty ({text!r})", _REMOVE)

@@ -23,7 +23,7 @@ from models.data.text.columns import GROUP, MESSAGES
 from models.data.text.messages import read_messages
 from models.data.text.opening import open_texts
 from models.data.text.relevance import check_groups, read_grades
-from models.data.text.rows import read_exchanges, read_sentences, read_texts
+from models.data.text.rows import read_exchanges, read_groups, read_sentences, read_texts
 from models.data.text.splits import NOT_STATED, TextExamples, TextSource
 from models.data.text.table import TextTable
 from models.data.text.tag_schemes import to_iob2
@@ -120,7 +120,7 @@ def _classified(tables: Mapping[str, TextTable]) -> tuple[dict[str, _Rows], tupl
     names, numbers = number_labels(
         {split: table.columns["label"] for split, table in tables.items()},
         expected,
-        {split: table.place for split, table in tables.items()},
+        {split: table.row for split, table in tables.items()},
     )
     return {
         split: _all_rows(TextExamples(texts[split], tuple(numbers[split].tolist())), numbers[split])
@@ -139,7 +139,8 @@ def _grouped(rows: _Rows, table: TextTable) -> _Rows:
     The examples of one row, which are the answers of one conversation, are a group by themselves.
     """
     if GROUP in table.columns:
-        groups = tuple(str(table.columns[GROUP][row]) for row in rows.rows)
+        every = read_groups(table)
+        groups = tuple(every[row] for row in rows.rows)
     elif len(set(rows.rows)) < len(rows.rows):
         groups = tuple(map(str, rows.rows))
     else:
@@ -151,7 +152,7 @@ def _held_out(
     rows: _Rows, table: TextTable, shares: Mapping[str, float], seed: int
 ) -> dict[str, TextExamples]:
     """Divide the rows of the training table; the examples of one row stay together."""
-    groups = list(map(str, table.columns[GROUP])) if GROUP in table.columns else None
+    groups = read_groups(table) if GROUP in table.columns else None
     needed = len(shares) + 1
     there = len(set(groups)) if groups is not None else len(table)
     if there < needed:
@@ -174,10 +175,10 @@ def _groups_in_two(tables: Mapping[str, TextTable], place: str) -> list[str]:
     """Warn of groups that are in training and in another split of the source."""
     if GROUP not in tables["train"].columns:
         return []
-    trained = set(map(str, tables["train"].columns[GROUP]))
+    trained = set(read_groups(tables["train"]))
     warnings = []
     for split in [each for each in SPLITS[1:] if each in tables and not tables[each].lines]:
-        both = sorted(trained & set(map(str, tables[split].columns[GROUP])))
+        both = sorted(trained.intersection(read_groups(tables[split])))
         if both:
             warnings.append(f"{place}: groups of {tables[split].name(GROUP)!r} in train and in "
                             f"{split}: {len(both)}, e.g. {both[0]!r}, so metrics are too high; "

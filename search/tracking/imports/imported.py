@@ -42,7 +42,7 @@ class Imported:
     Attributes:
         tool: What logged them: "wandb" or "optuna".
         space: The ranges that they were searched in.
-        runs: Those that can be learned from, in the order of the source.
+        runs: Those that can be learned from, in the order of the source, each identity once.
         problems: A line for each cell or run that cannot be used as it is.
     """
 

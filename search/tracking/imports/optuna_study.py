@@ -1,19 +1,18 @@
 """Reads the trials of an Optuna study that lies in a storage of its own, in the terms of a spec.
 
 Optuna keeps distributions and values as JSON and numbers, so nothing of a storage is executed.
+Nothing is written to a storage either: Optuna would make the tables that a database lacks.
 `History.from_studies` reads a study in memory; what it makes of one is imported here.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from search.history import History, Trial
@@ -29,6 +28,9 @@ from search.tracking.uris import database_path
 
 TOOL = "optuna"
 _DATABASES = ("sqlite", "postgresql", "mysql")
+# Optuna has made these since 2018; to a database with all of them it adds no row when it opens it.
+_TABLES = {"studies", "trials", "trial_params", "version_info", "alembic_version"}
+_FIX = "fix: name the storage of your study, as sqlite:///PATH or postgresql+psycopg://..."
 
 
 def open_study(storage: str, name: str = "") -> optuna.Study:
@@ -46,9 +48,9 @@ def open_study(storage: str, name: str = "") -> optuna.Study:
     from sqlalchemy.exc import SQLAlchemyError
 
     shown = without_password(storage)
-    _check_database(storage)
+    _check_url(storage)
     try:
-        place = storage if "://" in storage else _journal(Path(storage))
+        place = _database(storage) if "://" in storage else _journal(Path(storage))
         known = optuna.get_all_study_names(place)
         if not name and len(known) == 1:
             name = known[0]
@@ -61,7 +63,12 @@ def open_study(storage: str, name: str = "") -> optuna.Study:
     except RuntimeError as error:  # Optuna's, of a schema that it does not know
         raise ValueError(f"{shown}: {error}; fix: optuna storage upgrade") from error
     except ImportError as error:
-        raise ValueError(f"{shown}: {error}; fix: pip install the database's driver") from error
+        fix = (
+            "fix: pip install 'twentieth[postgres]', and write postgresql+psycopg://"
+            if storage.startswith("postgresql")
+            else "fix: pip install the database's driver"
+        )
+        raise ValueError(f"{shown}: {error}; {fix}") from error
     if not known:
         raise ValueError(f"{shown} holds no Optuna study; fix: name the storage of your study")
     close = nearest_name(name, known) if name else None
@@ -90,8 +97,12 @@ def _journal(file: Path) -> BaseStorage:
         raise ValueError(f"{file}: not a journal of Optuna's; {fix}") from error
 
 
-def _check_database(storage: str) -> None:
-    """Check that a URL is of a database with studies; Optuna would make a file and its tables."""
+def _check_url(storage: str) -> None:
+    """Check that a URL is of a kind that is read, and of a file that exists.
+
+    Raises:
+        ValueError: It is not.
+    """
     scheme = storage.partition("://")[0].partition("+")[0]
     # Snapshots in Redis are pickled.
     if "://" in storage and scheme not in _DATABASES:
@@ -99,19 +110,29 @@ def _check_database(storage: str) -> None:
         raise ValueError(f"{without_password(storage)}: studies are read from {listed} and from "
                          "journals; fix: optuna.copy_study to one of them")  # fmt: skip
     file = database_path(storage)
-    if file is None:
-        return
-    fix = "fix: name the storage of your study, as sqlite:///PATH"
-    if not file.is_file():
-        raise ValueError(f"{storage}: there is no file {file}; {fix}")
-    query = "SELECT count(*) FROM sqlite_master WHERE name = 'trial_params'"
+    if file is not None and not file.is_file():
+        raise ValueError(f"{storage}: there is no file {file}; {_FIX}")
+
+
+def _database(storage: str) -> BaseStorage:
+    """Open a database with studies; one without Optuna's tables is left as it is.
+
+    Raises:
+        ValueError: It lacks some of Optuna's tables, or all.
+    """
+    from sqlalchemy import create_engine, inspect
+
+    engine = create_engine(storage)
     try:
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
-            (tables,) = connection.execute(query).fetchone()
-    except sqlite3.DatabaseError as error:
-        raise ValueError(f"{storage}: not an SQLite database ({error}); {fix}") from error
-    if not tables:
-        raise ValueError(f"{storage}: it holds no Optuna study; {fix}")
+        missing = _TABLES.difference(inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
+    if missing:
+        lacks = ", ".join(sorted(missing))
+        raise ValueError(
+            f"{without_password(storage)}: it holds no Optuna study (no table {lacks}); {_FIX}"
+        )
+    return RDBStorage(storage, skip_table_creation=True)
 
 
 def read_study(study: optuna.Study, spec: Spec, *, is_partial: bool = False) -> Imported:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from search.history import Trial
+from search.history.plurals import counted
 from search.history.states import State
 from search.objectives import Objective
 from search.objectives.objective import is_measured
@@ -45,6 +46,7 @@ _NOT_FINITE = "not finite: an objective at W&B"
 # A century, and years that a store's milliseconds can hold: what lies beyond was not measured.
 _MOST_SECONDS, _YEARS = 3.2e9, range(1971, 3000)
 _LONGEST_ID = 200  # characters; W&B's have 8, and a longer one is kept by its digest
+_SHOWN = 8  # rows that a line lists
 _LONGEST_CELL = 1_000_000  # a config may hold a long text; the module's own limit is 131,072
 
 
@@ -91,8 +93,30 @@ def read_wandb_csv(path: Path, spec: Spec, *, is_partial: bool = False) -> Impor
     names = match_hyperparameters(spec, keys, source, is_partial=is_partial)
     objectives = match_objectives(spec, keys, source, is_partial=is_partial)
     space = spec.search_space()
-    runs = [found for row in rows if (found := _run(row, space, names, objectives))]
-    return Imported(TOOL, space, tuple(runs), tuple(problems))
+    runs: dict[str, ImportedRun] = {}
+    repeats: list[str] = []
+    for row in rows:
+        run = _run(row, space, names, objectives)
+        if run is None:
+            continue
+        first = runs.setdefault(run.identity, run)
+        if first is not run:
+            same = replace(run, name=first.name, place=first.place) == first
+            number, known = (each.place.partition(", ")[2] for each in (run, first))
+            repeats.append(f"{number} (as {known}{'' if same else ', with other cells'})")
+    told = [*_repeated(path.name, repeats), *problems]
+    return Imported(TOOL, space, tuple(runs.values()), tuple(told))
+
+
+def _repeated(file: str, repeats: Sequence[str]) -> list[str]:
+    """Return a line on the rows that are of a run that an earlier row has, if there are any."""
+    if not repeats:
+        return []
+    more = f" and {len(repeats) - _SHOWN} more" if len(repeats) > _SHOWN else ""
+    rows = counted(len(repeats), "row repeats", "rows repeat")
+    return [f"{file}: {rows} the run of an earlier row and {'is' if len(repeats) == 1 else 'are'} "
+            f"left out: {', '.join(repeats[:_SHOWN])}{more}; fix: none if each is one run; "
+            "otherwise show the column ID in W&B's table, and export it again"]  # fmt: skip
 
 
 def _read(path: Path, problems: list[str]) -> tuple[tuple[str, ...], list[_Row]]:

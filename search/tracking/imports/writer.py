@@ -26,10 +26,17 @@ LONGEST_PARAM = 500  # characters; MLflow's oldest servers take no more
 
 @dataclass(frozen=True)
 class Written:
-    """What an import did: the number of new runs, and of those that the store had already."""
+    """What an import did.
+
+    Attributes:
+        new: The number of runs that were written.
+        known: The number of those that the store had already.
+        experiment: The experiment that they are in: another one than asked for if that was deleted.
+    """
 
     new: int
     known: int
+    experiment: str
 
 
 def write_imported(imported: Imported, tracking_uri: str, experiment: str) -> Written:
@@ -49,15 +56,12 @@ def write_imported(imported: Imported, tracking_uri: str, experiment: str) -> Wr
             client.delete_run(run.info.run_id)
         else:
             known.add(run.data.tags.get(tag_names.IDENTITY, ""))
-    distinct = {_key(imported, run): run for run in imported.runs}
-    new = {key: run for key, run in distinct.items() if key not in known}
+    keys = {f"{imported.tool}:{run.identity}": run for run in imported.runs}
+    new = {key: run for key, run in keys.items() if key not in known}
     for key, run in new.items():
         _write(client, place, imported, key, run)
-    return Written(len(new), len(distinct) - len(new))
-
-
-def _key(imported: Imported, run: ImportedRun) -> str:
-    return f"{imported.tool}:{run.identity}"
+    name = client.get_experiment(place).name
+    return Written(len(new), len(keys) - len(new), name)
 
 
 def _write(

@@ -27,6 +27,8 @@ def test_conversations_are_dialogues_and_settings_may_say_more(tmp_path: Path) -
     datasets.Dataset.from_dict({"messages": [turns] * 4}).to_parquet(path)
     assert guess_kind({"path": str(path)}) == "dialogue"
     assert guess_kind({"path": str(path), "image_size": 8}) == "images"
+    datasets.Dataset.from_dict({"chat": [turns] * 4, "label": ["a"] * 4}).to_parquet(path)
+    assert guess_kind({"path": str(path)}) == "dialogue"
     assert guess_kind({"targets": {"it": "folder"}}) == "classification"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +14,7 @@ import ray
 from models.adversarial.threat_model import TextThreat, Threat
 from models.explanations import explain, integrated_gradients
 from search.history import Trial
+from search.objectives import Objective
 from search.optimize import final_evaluation
 from search.optimize.final_evaluation import FinalEvaluation, _explained, evaluate_front
 from search.tracking.write.journal import Journal, read_events
@@ -94,6 +95,19 @@ def test_what_is_found_is_written_as_it_comes(
     assert messages[1].endswith("[1/2]") and messages[2].endswith("[2/2]")
     steps = [(each["number"], each["step"]) for each in events(tmp_path, "evaluating")]
     assert steps == [(3, "PGD on 9 test images"), (3, ""), (8, "PGD on 9 test images"), (8, "")]
+
+
+def test_the_line_of_a_trial_begins_with_its_objectives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objectives = (Objective("ndcg_at_10.clean", "maximize"), Objective("latency", "minimize"))
+    ranked = [replace(trial, objectives=objectives, values=(0.8, 2.0)) for trial in FRONT]
+    monkeypatch.setattr("tests.search.optimize.test_final_evaluation.FRONT", ranked)
+    metrics = {"test.accuracy.clean": 0.9, "test.ndcg_at_10.clean": 0.75}
+    evaluated(tmp_path, lambda *_: FinalEvaluation(metrics), monkeypatch, threat=TextThreat())
+    assert events(tmp_path, "driver")[1]["message"] == (
+        "trial 003 on the test split: ndcg_at_10.clean 0.7500, accuracy.clean 0.9000  [1/2]"
+    )
 
 
 def test_an_evaluation_that_fails_is_replaced_by_one_without_autoattack(

@@ -9,11 +9,13 @@ from typing import Any
 
 import optuna
 import pytest
+import sqlalchemy
 import yaml
 from optuna.storages.journal import JournalFileBackend
 
 from search.spec import Spec, spec_from_yaml
 from search.tracking.imports.optuna_study import open_study, read_study
+from tests.support.servers import postgresql
 
 
 def spec_of(**changes: Any) -> Spec:
@@ -126,16 +128,41 @@ def test_a_storage_without_that_study_names_those_that_it_has(storage: str) -> N
 
 
 def test_a_file_that_is_no_storage_is_neither_created_nor_changed(tmp_path: Path) -> None:
-    missing, other, text = (tmp_path / name for name in ("a.db", "b.db", "c.db"))
+    missing, empty, other, text = (tmp_path / name for name in ("a.db", "b.db", "c.db", "d.db"))
+    empty.touch()
     with closing(sqlite3.connect(other)) as connection:
-        connection.execute("CREATE TABLE mine (x)")
+        connection.execute("CREATE TABLE studies (x)")  # Optuna's name, and none of its others
     text.write_text("no database, but long enough to be read as one " * 20)
-    before = other.read_bytes()
-    for path, said in ((missing, "there is no file"), (other, "it holds no Optuna study"),
-                       (text, "not an SQLite database")):  # fmt: skip
-        with pytest.raises(ValueError, match=said):
+    before = [file.read_bytes() for file in (empty, other, text)]
+    for path, said in ((missing, "there is no file"), (empty, "it holds no Optuna study"),
+                       (other, "no table alembic_version, trial_params, trials, version_info"),
+                       (text, "file is not a database")):  # fmt: skip
+        with pytest.raises((ValueError, ConnectionError), match=rf"{said}.*; fix: "):
             open_study(f"sqlite:///{path}")
-    assert not missing.exists() and other.read_bytes() == before
+    assert not missing.exists()
+    assert [file.read_bytes() for file in (empty, other, text)] == before
+
+
+def test_reading_a_study_changes_no_byte_of_its_storage(storage: str, tmp_path: Path) -> None:
+    file = tmp_path / "study.db"
+    before = file.read_bytes()
+    assert read_study(open_study(storage), spec_of()).runs
+    assert file.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["study.db"]
+
+
+@pytest.mark.slow
+def test_an_empty_postgresql_database_is_refused_and_gets_no_table(tmp_path: Path) -> None:
+    with postgresql(tmp_path) as uri:
+        url = uri.replace("postgresql://", "postgresql+psycopg://")
+        with pytest.raises(ValueError, match=r"holds no Optuna study .*; fix: name the storage"):
+            open_study(url)
+        engine = sqlalchemy.create_engine(url)
+        assert sqlalchemy.inspect(engine).get_table_names() == []
+        engine.dispose()
+        study = optuna.create_study(study_name="digits", storage=url, direction="maximize")
+        study.optimize(objective, n_trials=1, catch=(ZeroDivisionError, optuna.TrialPruned))
+        assert len(read_study(open_study(url), spec_of()).runs) == 1
 
 
 def test_a_journal_is_read_too(tmp_path: Path) -> None:

@@ -106,6 +106,22 @@ def test_a_row_with_an_odd_cell_is_kept_and_named(
     assert len(found.runs) == 1 and said in "\n".join(found.problems)
 
 
+def test_rows_of_one_run_are_counted_and_named(tmp_path: Path) -> None:
+    other, better = ROW.replace("calm-1", "bold-2"), ROW.replace("0.25", "0.125")
+    found = read(tmp_path, ROW, other, ROW, better)
+    assert [run.place for run in found.runs] == ["runs.csv, row 2", "runs.csv, row 3"]
+    assert [run.trial.by_metric["val_loss"] for run in found.runs] == [0.25, 0.25]
+    (said,) = found.problems
+    assert said.startswith(
+        "runs.csv: 2 rows repeat the run of an earlier row and are left out: row 4 (as row 2), "
+        "row 5 (as row 2, with other cells); fix: "
+    )
+    (said,) = read(tmp_path, *[ROW] * 12).problems
+    assert "11 rows" in said and "row 10 (as row 2) and 3 more; fix: " in said
+    (said,) = read(tmp_path, ROW, ROW).problems
+    assert "1 row repeats the run of an earlier row and is left out: row 3 (as row 2);" in said
+
+
 def test_columns_are_found_by_the_renames_of_the_spec(tmp_path: Path) -> None:
     head = HEAD.replace("rate", "lr").replace("val/loss", "loss")
     history = {"rename": {"lr": "rate"}, "rename_metrics": {"loss": "val_loss"}}
@@ -150,7 +166,7 @@ def test_an_objective_that_only_reports_may_be_missing(tmp_path: Path) -> None:
 def test_an_inactive_hyperparameter_may_be_empty(tmp_path: Path) -> None:
     child = {"type": "float", "low": 0.0, "high": 1.0, "when": {"kind": "sgd"}}
     head = HEAD.replace('"val/loss"', '"momentum","val/loss"')
-    rows = [ROW.replace('"0.25"', '"","0.25"'), ROW.replace("adam", "sgd")
+    rows = [ROW.replace('"0.25"', '"","0.25"'), ROW.replace("adam", "sgd").replace("calm-1", "b")
             .replace('"0.25"', '"0.9","0.25"')]  # fmt: skip
     found = read(tmp_path, *rows, head=head, space=SPEC["space"] | {"momentum": child})
     assert [run.trial.configuration.get("momentum") for run in found.runs] == [None, 0.9]

@@ -54,7 +54,7 @@ def test_what_is_written_is_read_back_as_it_was(tmp_path: Path) -> None:
 
 def test_importing_again_adds_only_what_is_new(tmp_path: Path) -> None:
     uri = empty_store(tmp_path)
-    write_imported(imported(RUNS[0], RUNS[0]), uri, "mine")
+    write_imported(imported(RUNS[0]), uri, "mine")
     again = write_imported(imported(*RUNS), uri, "mine")
     assert (again.new, again.known) == (1, 1)
     assert len(load_history(uri).prior_trials(state=None)) == 2
