@@ -1,6 +1,6 @@
 """Expected gain: what a proposal is forecast to bring, in the unit that people read.
 
-A model works on scores by rank (`scores.py`). Here its prediction of one candidate is turned back:
+A model works on scores (`scores.py`). Here its prediction of one candidate is turned back:
 the values it expects, and how much it expects to improve on the best so far. With one objective
 that is in the objective's unit, with two a share of the present hypervolume, as their units differ.
 With more there is no gain: the acquisition then is a random scalarisation, which has no unit.
