@@ -25,6 +25,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import psutil
 from threadpoolctl import threadpool_limits
 
 from search.history import Trial
@@ -296,6 +297,7 @@ def start_patiently(start: Callable[[], object], say: Callable[..., None]) -> No
     """
     import ray
 
+    before = set(psutil.Process().children())
     for left in reversed(range(STARTS)):
         try:
             start()
@@ -303,6 +305,10 @@ def start_patiently(start: Callable[[], object], say: Callable[..., None]) -> No
             if not left or TOO_SLOW not in str(error):
                 raise
             ray.shutdown()
+            # It knows nothing of a node that failed as it started, whose processes go on.
+            for process in set(psutil.Process().children()) - before:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
             say(
                 "Ray did not start in time on this busy machine; starting it again",
                 within=PATIENCE_SECONDS,

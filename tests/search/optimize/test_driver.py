@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,23 @@ def test_ray_is_started_again_where_a_busy_machine_was_too_slow() -> None:
     assert count == 2
     assert len(said) == 1 and "starting it again" in said[0]
     assert started(None) == (1, [])
+
+
+def test_processes_of_a_start_that_was_too_slow_do_not_go_on() -> None:
+    other = subprocess.Popen(["sleep", "600"])
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        begun.append(subprocess.Popen(["sleep", "600"]))
+        if len(begun) == 1:
+            raise TIMED_OUT
+
+    driver.start_patiently(start, lambda text, **_: None)
+    assert begun[0].wait(timeout=60) == -signal.SIGKILL
+    for process in (other, begun[1]):
+        assert process.poll() is None
+        process.kill()
+        process.wait()
 
 
 def test_ray_is_not_started_again_for_ever_nor_for_another_reason() -> None:
