@@ -64,7 +64,7 @@ def test_threats_need_no_torch() -> None:
     }
     assert imported == {
         "__future__", "dataclasses", "typing", "pydantic", "pydantic.dataclasses",
-        "models.scores.metric_names", "models.scores.ranking",
+        "models.scores.metric_names", "models.kinds",
         "models.hyperparameters.hyperparameter",
     }  # fmt: skip
 
