@@ -68,15 +68,18 @@ def write_views(
     }
     from mlflow.exceptions import MlflowException
 
-    now = int(time.time() * 1000)
+    now, tags = int(time.time() * 1000), {}
     for key, state in states.items():
         title = VIEWS[key][0]
         view = {"name": title, "createdAt": now, "updatedAt": now, "state": json.dumps(state)}
-        with contextlib.suppress(MlflowException):  # for example too long; a search needs no view
-            client.set_experiment_tag(experiment, TAG + key, json.dumps(view))
-    described = client.get_experiment(experiment).tags.get(tag_names.NOTE, OURS)
-    if described.startswith(OURS):
-        client.set_experiment_tag(experiment, tag_names.NOTE, _description(experiment))
+        tags[TAG + key] = json.dumps(view)
+    if client.get_experiment(experiment).tags.get(tag_names.NOTE, OURS).startswith(OURS):
+        tags[tag_names.NOTE] = _description(experiment)
+    for tag, text in tags.items():
+        # It is too long, or another first search writes the same tag now, which MLflow's SQLite
+        # answers with an integrity error. A search needs none of them.
+        with contextlib.suppress(MlflowException):
+            client.set_experiment_tag(experiment, tag, text)
 
 
 def links(client: MlflowClient, address: str) -> dict[str, dict[str, str]]:

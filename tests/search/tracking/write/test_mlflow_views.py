@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest.mock import patch
+
+from mlflow.exceptions import MlflowException
 
 from search.objectives.objective import from_lists
 from search.tracking.tag_names import NOTE
@@ -19,6 +22,19 @@ def written(tmp_path: Path) -> tuple[Store, dict[str, str]]:
         from_lists(objectives, ["maximize", "maximize", "minimize"]), hyperparameters,
     )  # fmt: skip
     return store, store.client.get_experiment(store.experiment).tags
+
+
+def test_a_tag_that_another_first_search_writes_at_once_ends_no_search(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    refused: list[str] = []
+
+    def refuse(_: str, tag: str, __: str) -> None:
+        refused.append(tag)
+        raise MlflowException("UNIQUE constraint failed: experiment_tags.key")
+
+    with patch.object(store.client, "set_experiment_tag", refuse):
+        write_views(store.client, store.experiment, from_lists(["loss"], ["minimize"]), ["rate"])
+    assert set(refused) == {*(TAG + key for key in VIEWS), NOTE}
 
 
 def test_views_fit_an_experiment_tag_and_name_every_objective(tmp_path: Path) -> None:
