@@ -41,6 +41,7 @@ def test_show_ignores_a_forecast_that_is_damaged(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_second_search_says_beforehand_what_it_will_cost_and_its_report_what_it_did(
     tmp_path: Path,
 ) -> None:

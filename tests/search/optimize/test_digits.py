@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -115,6 +116,11 @@ def test_the_next_search_starts_from_what_this_one_learned(
     assert first in tried, "the best known configuration was not trained again first"
     record = read_revalidation(place.trials(second)[0].origin)
     assert record is not None and f"trains {record.trial} again first" in " ".join(output.split())
+    cost = re.search(r"cost of 3 trials: (.+ \[.+\]), from 6 earlier trials", output)
+    assert cost is not None, output
+    report = (place.folder / second / "report.md").read_text()
+    forecast = cost[1].replace("[", "&#91;").replace("]", "&#93;")
+    assert f"- Forecast was a cost of {forecast} for 3 trials; " in report
     assert not set(tried) & set(others), "another configuration of the past was tried again"
 
 
