@@ -2,10 +2,11 @@
 
 The history is made up: searches of 100 trials on 20 tasks, whose objectives are quadratic in the
 hyperparameters around an optimum of the task's own and whose costs are known, in a space of ten
-hyperparameters of every kind (four of them conditional, three categorical). The search is of a new
-task, or of one of the 20, whose past trials then count as they are. Timed is what a search waits
-for: `ask` and all `suggest` calls. The first proposal, which reads the history, is reported apart
-from the later ones.
+hyperparameters of every kind (four of them conditional, three categorical). A sixth of the past
+trials ran out of memory, so proposals weigh values, costs and the risk of a failure. The search is
+of a new task, or of one of the 20, whose past trials then count as they are. Timed is what a search
+waits for: `ask` and all `suggest` calls. The first proposal, which reads the history, is reported
+apart from the later ones.
 
 Every case runs in a process of its own, one after the other, so that its peak memory is its own;
 that includes Python and the libraries, which are reported too. Goal: 100 ms with 100 past searches
@@ -33,13 +34,14 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from benchmarks.harness import provenance, tables
 from benchmarks.harness.command_line import command, parser
 from search.apply import WarmStartSampler
 from search.apply.proposal_source import seed_of
 from search.history import History
+from search.history.studies import REASON
 from search.space import SearchSpace, Value
 
 TASKS = 20
@@ -47,6 +49,9 @@ TRIALS_A_SEARCH = 100
 # Past searches -> seconds that the 95th percentile of later proposals may take.
 GOAL_SECONDS = {100: 0.1, 1000: 1.0}
 GOAL_MEGABYTES = 1000
+# Width times depth from which on a trial runs out of memory: a sixth of random configurations.
+MEMORY = 576
+OUT_OF_MEMORY = "out of memory"
 DIRECTIONS = ["maximize", "minimize"]
 OBJECTIVES = ["accuracy", "cost"]
 SPACE = SearchSpace.from_distributions(
@@ -111,6 +116,11 @@ def work_of(configuration: dict[str, Value]) -> float:
     return 1e9 * float(np.exp(values_of("cost", configuration, 1)[0]))
 
 
+def is_too_large(configuration: dict[str, Value]) -> bool:
+    """Return whether a trial runs out of memory, on every task."""
+    return float(configuration["width"]) * float(configuration["depth"]) >= MEMORY
+
+
 @functools.cache
 def _drawn(index: int, task: str, name: str) -> float:
     return float(np.random.default_rng(seed_of(index, task, name)).random())
@@ -126,6 +136,13 @@ def made_up(case: Case) -> History:
         for _ in range(TRIALS_A_SEARCH):
             configuration = SPACE.random_configuration(generator)
             kinds = {name: SPACE.distributions[name] for name in configuration}
+            if is_too_large(configuration):
+                failed = create_trial(
+                    params=configuration, distributions=kinds, state=TrialState.FAIL,
+                    user_attrs={REASON: OUT_OF_MEMORY},
+                )  # fmt: skip
+                trials.append(failed)
+                continue
             values = values_of(task, configuration, case.objectives)
             trials.append(
                 create_trial(
@@ -166,6 +183,10 @@ def measure(case: Case, path: str, trials: int) -> dict[str, Any]:
         trial = study.ask()
         configuration = SPACE.suggest(trial)
         seconds.append(time.perf_counter() - started)
+        if is_too_large(configuration):
+            trial.set_user_attr(REASON, OUT_OF_MEMORY)
+            study.tell(trial, state=TrialState.FAIL)
+            continue
         trial.set_user_attr("work", work_of(configuration))
         study.tell(trial, values_of(task or "new", configuration, case.objectives))
     return {
