@@ -19,14 +19,14 @@ repetition, with what the earlier ones left as history (warm), and each without 
 seed). Cost: work (FLOP of all passes, attacks included) and trials until the hypervolume that the
 cold searches of that task have in the end (median of repetitions).
 
-`report` writes results/reference/twentieth.* and docs/twentieth.png from both.
+Each writes its own result, results/reference/twentieth.* and twentieth_training.*, and draws both
+in docs/twentieth.png.
 
 Cost on two cores: `recorded` depends on the sampler (20,000 proposals for 20 sequences), `training`
 up to eight minutes a repetition on a busy core. A killed run goes on where it was.
 
     python -m benchmarks.twentieth recorded --sequences 20
     python -m benchmarks.twentieth training --repetitions 10
-    python -m benchmarks.twentieth report --sequences 20 --repetitions 10
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from pathlib import Path
 from benchmarks.harness.cells import CACHE, StoredResults
 from benchmarks.harness.command_line import parser
 from benchmarks.transfer import recorded_tasks
-from benchmarks.twentieth.report import report
+from benchmarks.twentieth.report import report_recorded, report_training
 from benchmarks.twentieth.run import (
     TRIALS,
     before_costs,
@@ -50,7 +50,7 @@ from benchmarks.twentieth.training import TRIALS as TRAINING_TRIALS
 
 def main() -> None:
     options = parser("twentieth", __doc__)
-    options.add_argument("action", choices=("recorded", "training", "report"))
+    options.add_argument("action", choices=("recorded", "training"))
     options.add_argument("--sequences", type=int, default=10)
     options.add_argument("--repetitions", type=int, default=6)
     options.add_argument("--trials", type=int, default=TRIALS, help="of a recorded search")
@@ -66,17 +66,17 @@ def main() -> None:
             store, given.sequences, given.trials,
             data=given.data, cache=given.cache, workers=given.workers,
         )  # fmt: skip
-    elif given.action == "training":
+        found = recorded_of(given.sequences, given.trials, store, given.data, given.cache)
+        command = f"python -m benchmarks.twentieth recorded --sequences {given.sequences}"
+        report_recorded(found, before_costs(found), command)
+    else:
         run_training(
             store, given.repetitions, given.training_trials,
             images=given.images, cache=given.cache, workers=given.workers,
         )  # fmt: skip
-    else:
-        found = recorded_of(given.sequences, given.trials, store, given.data, given.cache)
-        trained = trained_of(given.repetitions, given.training_trials, store)
-        command = (f"python -m benchmarks.twentieth report --sequences {given.sequences} "
-                   f"--repetitions {given.repetitions}")  # fmt: skip
-        report(found, before_costs(found), trained, command)
+        done = trained_of(given.repetitions, given.training_trials, store)
+        command = f"python -m benchmarks.twentieth training --repetitions {given.repetitions}"
+        report_training(done, command)
 
 
 if __name__ == "__main__":

@@ -1,45 +1,60 @@
-"""The picture of the project's promise: the compute that the k-th search costs."""
+"""The picture of the project's promise: the compute that the k-th search costs.
+
+It shows the two results as they are kept, recorded tasks and real training, so that each can be
+measured again alone.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from benchmarks.harness import plots
+from benchmarks.harness import plots, provenance
 from benchmarks.harness.statistics import Floats, bootstrap, bootstrap_ratio
-from benchmarks.twentieth.costs import COMPUTE, TRIALS, Recorded
+from benchmarks.twentieth.costs import COMPUTE, TRIALS, trained_costs
 from search.history.plurals import counted
 
+# Names of the results, and the rules by which a task that was searched before counts: whether its
+# best known trial is trained again -> the key of the costs.
+RECORDED, TRAINING = "twentieth", "twentieth_training"
+RULES = {False: "repetitions count for nothing", True: "the known best counts"}
+PICTURE = provenance.ROOT / "docs" / "twentieth.png"
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-def draw(found: Recorded | None, trained: Mapping[str, Floats] | None, path: Path) -> None:
-    """Draw what was measured, one part next to the other; None leaves a part out."""
-    count = sum(each is not None for each in (found, trained))
+def draw() -> None:
+    """Draw both results, one next to the other; one that was not measured is left out."""
+    recorded, trained = _result(RECORDED), _result(TRAINING)
+    count = sum(each is not None for each in (recorded, trained))
     figure, axes = plots.new_figure(
         "What the k-th search costs, against a search that knows nothing",
         columns=max(count, 1), height=4.2,
     )  # fmt: skip
-    if found is not None:
-        _draw_recorded(axes[0], found)
+    if recorded is not None:
+        _draw_recorded(axes[0], *(np.array(recorded[rule]) for rule in RULES.values()))
     if trained is not None:
-        _draw_trained(axes[-1], trained)
-    plots.save(figure, path)
+        _draw_trained(axes[-1], trained_costs(trained["repetitions"]))
+    plots.save(figure, PICTURE)
 
 
-def _draw_recorded(axes: Axes, found: Recorded) -> None:
-    costs = found.costs()
+def _result(name: str) -> dict[str, Any] | None:
+    path = provenance.REFERENCE / f"{name}.json"
+    found: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
+    return found
+
+
+def _draw_recorded(axes: Axes, costs: Floats, again: Floats) -> None:
     count = np.arange(1, costs.shape[1] + 1)
     ends = np.array([bootstrap(column, np.mean) for column in costs[..., COMPUTE].T])
     axes.fill_between(count, ends[:, 1], ends[:, 2], color=plots.ORANGE, alpha=0.2, linewidth=0)
     axes.plot(count, ends[:, 0], color=plots.ORANGE, marker="o", markersize=4,
               label="seconds of training")  # fmt: skip
-    again = found.costs(revalidates=True)[..., COMPUTE].mean(axis=0)
-    axes.plot(count, again, color=plots.GREEN, marker="s", markersize=3, linewidth=1.2,
-              label="seconds, the known best counts")  # fmt: skip
+    axes.plot(count, again[..., COMPUTE].mean(axis=0), color=plots.GREEN, marker="s", markersize=3,
+              linewidth=1.2, label="seconds, the known best counts")  # fmt: skip
     axes.plot(count, costs[..., TRIALS].mean(axis=0), color=plots.GREY, linewidth=1.0,
               label="trials")  # fmt: skip
     _scale(axes)

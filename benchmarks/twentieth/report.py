@@ -1,4 +1,4 @@
-"""The report of the twentieth benchmark: tables of relative costs. The picture is in plot.py."""
+"""The reports of the twentieth benchmark: tables of relative costs. The picture is in plot.py."""
 
 from __future__ import annotations
 
@@ -21,53 +21,60 @@ from benchmarks.twentieth.costs import (
     trained_costs,
     whole_work,
 )
-from benchmarks.twentieth.plot import draw
+from benchmarks.twentieth.plot import RECORDED, RULES, TRAINING, draw
 from search.history.plurals import counted
 
-PICTURE = provenance.ROOT / "docs" / "twentieth.png"
+_SHOWN = "![cost against k](../../docs/twentieth.png)"
 _PLACES = ((1, 1), (2, 5), (6, 10), (11, 15), (16, 20))
 _LEAST_SEQUENCES = 2
-_RULES = {False: "repetitions count for nothing", True: "the known best counts"}
 _DENOMINATORS = {COLD_TPE: "cold TPE", OWN_COLD: "our cold search"}
 _COST_COLUMNS = ("searches", "trials", "median", "seconds", "median", "goal missed")
 # At its first meetings this task misleads: others agree with it in bulk and not at the top.
 _DIFFERS = "car"
 
 
-def report(
-    found: Recorded,
-    before: tuple[Recorded, Recorded] | None,
-    done: list[dict[str, Any]],
-    command: str,
+def report_recorded(
+    found: Recorded, before: tuple[Recorded, Recorded] | None, command: str
 ) -> None:
     """Write results/reference/twentieth.md and .json, and the picture.
 
     Args:
-        found: The recorded sequences.
+        found: The recorded sequences; of fewer than `_LEAST_SEQUENCES` there are no intervals, and
+            nothing is written.
         before: Those that the baseline has, too, and the baseline's.
-        done: The repetitions of real training.
         command: What has to be typed to measure this again.
-    """  # fmt: skip
-    body = ["# The cost of the k-th search", ""]
-    raw: dict[str, Any] = {"training": done}
-    has_recorded = len(found.rows) >= _LEAST_SEQUENCES
-    if has_recorded:
-        body += _recorded_part(found) + (_paired_part(*before) if before else [])
-        raw["recorded"] = {
-            "sequences": found.numbers, "tasks": found.tasks,
-            "goals": {task: round(found.goal(task), 6) for task in found.cold[COLD_TPE]},
-            **{f"cold {name}": {task: cost.round(3).tolist() for task, cost in each.items()}
-               for name in _DENOMINATORS if (each := found.usual(name))},
-            **{rule: found.costs(revalidates=which).round(4).tolist()
-               for which, rule in _RULES.items()},
-        }  # fmt: skip
-    if done:
-        body += _trained_part(done)
-    body += ["![cost against k](../../docs/twentieth.png)"]
-    seeds = (f"{counted(len(found.rows), 'sequence')} and {counted(len(done), 'repetition')}, "
-             "numbered from 0; all seeds follow from the numbers")  # fmt: skip
-    provenance.write("twentieth", body, raw, command=command, seeds=seeds)
-    draw(found if has_recorded else None, trained_costs(done) if done else None, PICTURE)
+    """
+    if len(found.rows) < _LEAST_SEQUENCES:
+        print(f"nothing is written: it takes at least {_LEAST_SEQUENCES} sequences")
+        return
+    raw = {
+        "sequences": found.numbers, "tasks": found.tasks,
+        "goals": {task: round(found.goal(task), 6) for task in found.cold[COLD_TPE]},
+        **{f"cold {name}": {task: cost.round(3).tolist() for task, cost in each.items()}
+           for name in _DENOMINATORS if (each := found.usual(name))},
+        **{rule: found.costs(revalidates=which).round(4).tolist()
+           for which, rule in RULES.items()},
+    }  # fmt: skip
+    body = [
+        "# The cost of the k-th search, on recorded tasks", "",
+        *_recorded_part(found), *(_paired_part(*before) if before else []), _SHOWN,
+    ]  # fmt: skip
+    seeds = f"{counted(len(found.rows), 'sequence')}, numbered from 0; all seeds follow from them"
+    provenance.write(RECORDED, body, raw, command=command, seeds=seeds)
+    draw()
+
+
+def report_training(done: list[dict[str, Any]], command: str) -> None:
+    """Write results/reference/twentieth_training.md and .json, and the picture.
+
+    Args:
+        done: The repetitions.
+        command: What has to be typed to measure this again.
+    """
+    body = ["# The cost of the k-th search, in real training", "", *_trained_part(done), _SHOWN]
+    seeds = f"{counted(len(done), 'repetition')}, numbered from 0; all seeds follow from them"
+    provenance.write(TRAINING, body, {"repetitions": done}, command=command, seeds=seeds)
+    draw()
 
 
 def _recorded_part(found: Recorded) -> list[str]:
@@ -78,7 +85,6 @@ def _recorded_part(found: Recorded) -> list[str]:
     trials = tables.with_interval(mean_of(costs[..., TRIALS], late), 2)
     count = found.rows.shape[2]
     return [
-        "## On recorded tasks", "",
         f"{len(costs)} sequences of {costs.shape[1]} searches of {count} trials, each of a task "
         "drawn from the eight of HPOBench-MLP; history is what the earlier searches of the "
         f"sequence found. A search's cost: trials, and seconds of their training, until the regret "
@@ -106,7 +112,7 @@ def _summary(found: Recorded, late: Flags) -> list[list[str]]:
         [name, rule, *_cells(found.costs(method, revalidates=which), late)]
         for method, name in _DENOMINATORS.items()
         if found.usual(method)
-        for which, rule in _RULES.items()
+        for which, rule in RULES.items()
     ]
 
 
@@ -164,7 +170,7 @@ def _paired_part(now: Recorded, before: Recorded) -> list[str]:
     ]  # fmt: skip
     seconds = mean_of(before.costs()[..., COMPUTE], _places(every, 16, 20))
     return [
-        "### Against the sampler before costs counted", "",
+        "## Against the sampler before costs counted", "",
         "The same sequences by the sampler of commit 0acd141 (`twentieth_baseline.json`; its 16th "
         f"to 20th search cost {tables.with_interval(seconds, 2)} of cold TPE in seconds), "
         "repetitions count for nothing. Paired mean difference, today's less that; less is better. "
@@ -190,7 +196,6 @@ def _trained_part(done: list[dict[str, Any]]) -> list[str]:
         ])  # fmt: skip
     trials = len(done[0]["volumes"]["cold"][0])
     return [
-        "## In real training", "",
         f"Digits, MNIST, KMNIST and Fashion-MNIST, small (`benchmarks/memory/related.yaml`), "
         f"{trials} trials a search, {counted(len(done), 'repetition')}, each with another order; "
         "percentile intervals of so few are too narrow. Cost: work (FLOP of all passes, attacks "
