@@ -151,7 +151,16 @@ class CostForecast:
             missed = self.to_goal.missed
             never = f", of which {missed} never reached theirs" if missed else ""
             text = f"{interval_text(self.to_goal, self.cost)}, from {searches}{never}"
+            text += self._beyond(self.to_goal)
         return f"{head}: {text}" + (f"; {self._of_cold()}" if self.cold else "")
+
+    def _beyond(self, to_goal: Estimate) -> str:
+        """What the cost of all trials says of one to a goal; "" if it does not exceed it."""
+        every = self.all_trials(self.trials)
+        if every is None or to_goal.value <= every.value:
+            return ""
+        probably = "" if every.high is not None and to_goal.low > every.high else "probably "
+        return f", so {probably}not within {counted(self.trials, 'trial')}"
 
     def _of_cold(self) -> str:
         assert self.cold is not None
