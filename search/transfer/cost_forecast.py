@@ -106,9 +106,10 @@ class CostForecast:
         unit: "GPU" or "core".
         trials: The trials that it may run.
         device: The device that is assumed; "" if no earlier trial states one.
-        per_trial: The mean cost of a trial; None if unknown.
+        per_trial: The mean cost of a trial, failed ones included: they are paid for, and part of
+            the budget of trials. None if unknown.
         basis: What `per_trial.count` counts: earlier searches, the trials of fewer than three of
-            them, or other tasks.
+            them that did not fail, or other tasks.
         unknown: Why the cost of a trial is unknown; "" if it is known.
         goal: The goal; None without one.
         to_goal: The cost to the goal; None if unknown.
