@@ -148,7 +148,10 @@ def _extracted(
     reconciled: Reconciled,
 ) -> tuple[Experience, PriorData, UsedHistory]:  # fmt: skip
     """Extracts what history teaches: in statements, as models of past tasks, and what is used."""
-    learned = learn(history, space, task=task, fingerprint=fingerprint, objectives=spec.objectives)
+    learned = learn(
+        history, space, task=task, fingerprint=fingerprint, objectives=spec.objectives,
+        excludes_doubtful=spec.excludes_doubtful,
+    )  # fmt: skip
     prior = prior_data(
         reconciled, space, spec.objectives, task=task, similarities=learned.similarities,
         has_models=spec.sampler.name == "warm",

@@ -30,6 +30,7 @@ from search.apply.proposal_source import Proposal
 from search.apply.task_models import TaskModel, task_models
 from search.extract.costs import CostModel, cost_model, costs_of
 from search.history import Trial
+from search.history.forecast import LARGEST_FACTOR
 from search.history.revalidation import CONFIRM
 from search.objectives import Objective
 from search.space import SearchSpace
@@ -140,8 +141,8 @@ def _in_unit(
     """Returns the value of one more task, and its 95 % interval; None if it cannot be said.
 
     It cannot where values count by rank only, where the metric has no name, with fewer than two
-    tasks, and where the interval is wider than the range of all past values: then tasks
-    are of different scales.
+    tasks, and where the interval is wider than the range of all past values, or an end of it is
+    further off than a factor that says nothing to a person: then tasks are of different scales.
     """
     comparable = [task for task in tasks if not task.trials[0].is_by_rank]
     if len(comparable) < 2 or not objective.metric:
@@ -156,7 +157,7 @@ def _in_unit(
     of_tasks = t.ppf(0.975, count - 1) * expected[:, 0].std(ddof=1) * np.sqrt(1 + 1 / count)
     # What the models themselves do not know: tasks that agree may be wrong in the same way.
     half = np.hypot(of_tasks, (expected[:, 2] - expected[:, 1]).mean() / 2)
-    if 2 * half >= np.ptp(past):
+    if 2 * half >= np.ptp(past) or (is_log and half > np.log(LARGEST_FACTOR)):
         return None
     found = expected[:, 0].mean() + np.array([0.0, -half, half])
     found = np.exp(found) if is_log else within_range(found, past, objective)

@@ -21,6 +21,7 @@ import numpy as np
 from search.apply.expected_gain import WITHIN, rounded
 from search.extract.costs import CostModel, Floats
 from search.history.forecast import LARGEST_FACTOR
+from search.objectives.objective import LARGEST
 
 
 def log_price(model: CostModel | None, points: Floats, pool: Floats) -> Floats:
@@ -39,7 +40,9 @@ def log_price(model: CostModel | None, points: Floats, pool: Floats) -> Floats:
 
 
 def predicted_cost(model: CostModel, point: Floats) -> dict[str, Any]:
-    """Return the predicted cost of a trial, JSON-able; {} if nothing tells this task's level.
+    """Return the predicted cost of a trial, JSON-able; {} if it says nothing to a person.
+
+    So it is if nothing tells this task's level, and of a cost that nothing can have.
 
     Before a trial of this task has a known cost, the level is that of the past tasks.
 
@@ -57,6 +60,6 @@ def predicted_cost(model: CostModel, point: Floats) -> dict[str, Any]:
             return {}
         log_cost, unit = log_cost + model.usual.mean, model.usual.unit
         within = float(np.hypot(within, model.usual.within))
-    if within > np.log(LARGEST_FACTOR):
+    if within > np.log(LARGEST_FACTOR) or log_cost > np.log(LARGEST):
         return {}
     return {"cost": rounded(np.exp(log_cost)), "unit": unit, "factor": rounded(np.exp(within))}

@@ -98,7 +98,8 @@ class WarmStartSampler(BaseSampler):
 
         Args:
             history: Earlier trials; None or empty starts cold. Or `PriorData` for this space, task
-                and these objectives.
+                and these objectives. Where a robust accuracy counts, trials in which it is in doubt
+                have failed, as in a search whose spec says nothing of them.
             space: The target space, required with `PriorData`. If None, it is the space of the
                 history until the study has finished trials, and then the space of these.
             seed: None draws one.

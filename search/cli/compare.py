@@ -28,7 +28,7 @@ class Column:
     """One search of a comparison.
 
     Attributes:
-        history: The whole store, as its own report sees it.
+        history: The whole store, under the names of its own spec.
         summary: As its summary run describes it.
         search: As history has it, under the names of its own spec.
         totals: Its numbers.
@@ -97,7 +97,10 @@ def read_columns(tracking_uri: str, names: Sequence[str]) -> list[Column]:
 
 
 def _history_of(tracking_uri: str, summary: Summary, known: dict[str, History]) -> History:
-    """Returns the whole store as a search's report sees it; `known` keeps what was read."""
+    """Returns the whole store under the names of a search's spec; `known` keeps what was read.
+
+    Hyperparameters of other code have the same names here: of other searches only values count.
+    """
     from search.spec.load import history_settings
     from search.tracking.read.history import load_history
 
@@ -126,15 +129,26 @@ def metrics_of(columns: Sequence[Column]) -> list[str]:
 
 
 def space_texts(columns: Sequence[Column]) -> dict[str, list[str | None]]:
-    """Returns hyperparameter -> its range in each search; None where it is not searched."""
-    spaces = [_space_text(column.search) for column in columns]
+    """Returns hyperparameter -> its range in each search; None where it is not searched.
+
+    One of the user's own code has that with its range where another search has other code: it is
+    another hyperparameter then.
+    """
+    from search.spec.load import is_of_a_function
+
+    trained = [
+        (str(each.search.fingerprint.get("model", "")), is_of_a_function(each.summary.spec_yaml))
+        for each in columns
+    ]
+    spaces = [_space_text(column.search, trained) for column in columns]
     names = dict.fromkeys(name for space in spaces for name in space)
     return {name: [space.get(name) for space in spaces] for name in names}
 
 
-def _space_text(search: Search) -> dict[str, str]:
+def _space_text(search: Search, trained: Sequence[tuple[str, bool]]) -> dict[str, str]:
     from optuna.distributions import CategoricalDistribution, IntDistribution
 
+    from search.history.other_code import is_of_other_code
     from search.review.space_diff import condition_in_words, distribution_text
 
     found = {}
@@ -147,7 +161,9 @@ def _space_text(search: Search) -> dict[str, str]:
             parts.append(f"in steps of {step:g}")
         if search.space is not None and name in search.space.conditions:
             parts.append(condition_in_words(search.space, name))
-        found[name] = ", ".join(parts)
+        is_apart = any(is_of_other_code(name, search, *each) for each in trained)
+        of = f" (of {search.fingerprint['model']})" if is_apart else ""
+        found[name] = ", ".join(parts) + of
     return found
 
 

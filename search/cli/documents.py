@@ -40,8 +40,9 @@ class SearchDocument:
     """A search and its totals.
 
     Attributes:
-        state: "starting", "running", "complete", "stopped" (by a user), "interrupted", "failed"
-            (its trials failed alike), or "imported" (the runs of another tool).
+        state: "starting", "running", "complete" (no trial is left to run, however they ended),
+            "stopped" (by a user), "interrupted", "failed" (its trials failed alike), or "imported"
+            (the runs of another tool).
         started: When it was launched first; null if it has no trial.
         trials: State -> number of trials that ended in it.
         trials_budget: Number of trials that it may run.

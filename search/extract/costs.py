@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from search.history import Trial
+from search.objectives.objective import is_measured
 from search.space import SearchSpace
 from search.space.encoding import encode
 
@@ -113,7 +114,10 @@ class CostModel:
 
 
 def costs_of(trials: Sequence[Trial], space: SearchSpace) -> Costs:
-    """Return the known costs of complete and stopped trials of any searches."""
+    """Return the known costs of complete and stopped trials of any searches.
+
+    One beyond `search.objectives.objective.LARGEST` is an error of its store, and is left out.
+    """
     by_search: dict[str, list[Trial]] = {}
     for trial in trials:
         if trial.state in ("complete", "stopped") and trial.configuration:
@@ -126,11 +130,13 @@ def costs_of(trials: Sequence[Trial], space: SearchSpace) -> Costs:
     for members in by_search.values():
         unit = "work" if all(trial.work > 0 for trial in members) else "seconds"
         longest = max(trial.epoch for trial in members)
-        found = [
+        least = 0 if unit == "work" else LEAST_SECONDS
+        scaled = [
             (trial, getattr(trial, unit) * (longest / trial.epoch if trial.epoch else 1.0))
             for trial in members
-            if getattr(trial, unit) > (0 if unit == "work" else LEAST_SECONDS)
+            if getattr(trial, unit) > least
         ]
+        found = [each for each in scaled if is_measured(each[1])]  # one infinity and all are NaN
         kept += [trial for trial, _ in found]
         logs += [float(np.log(cost)) for _, cost in found]
         searches += [len(units)] * len(found)

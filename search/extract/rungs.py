@@ -68,7 +68,8 @@ class FirstRung:
         where = "this same task" if self.is_same_task else counted(self.tasks, "similar task")
         past = f"{counted(self.curves, 'past curve')} of {where}"
         if self.epochs >= self.of:
-            return f"no trial is stopped: {past} do not rank as their ends do before the last epoch"
+            why = f"{past} do not rank as their ends do before the last epoch"
+            return f"no trial is stopped for its rank: {why}"
         return (
             f"the first rung is at epoch {self.epochs} of {self.of}: from there on {past} rank as "
             f"their ends do (Kendall's tau {self.agreement:.2f}, among the better half "

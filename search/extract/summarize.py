@@ -25,6 +25,8 @@ from search.extract.regions import regions
 from search.extract.task_similarity import RELEVANT, Similarity, similarities_of
 from search.history import History, Trial
 from search.objectives import Objective
+from search.objectives.roles import counts_robustness
+from search.review.doubtful import judged
 from search.space import SearchSpace
 
 # Importance is expensive (63 s for all of 100 searches of 100 trials), so it uses the most similar
@@ -41,6 +43,7 @@ def learn(
     task: str,
     fingerprint: Mapping[str, Any],
     objectives: Sequence[Objective],
+    excludes_doubtful: bool | None = None,
 ) -> Experience:
     """Returns what history teaches about a task; the order of history's rows does not matter.
 
@@ -50,8 +53,12 @@ def learn(
         task: The id of its task.
         fingerprint: The task's fingerprint, see `task_similarity.compare_tasks`.
         objectives: The new search's objectives.
+        excludes_doubtful: Whether its trials fail whose robust accuracy is in doubt; earlier ones
+            count as they would there. None is a spec's default.
     """
-    by_search = _by_search(history)
+    if excludes_doubtful is None:
+        excludes_doubtful = counts_robustness(objectives)
+    by_search = _by_search(history, excludes_doubtful)
     alike = similarities_of(history, task, fingerprint)
     relevant, single, left_out = _select(by_search, alike, objectives, history.renames.metrics)
     nearest = _nearest(relevant, alike)
@@ -72,9 +79,12 @@ def learn(
     )
 
 
-def _by_search(history: History) -> dict[str, list[Trial]]:
+def _by_search(history: History, excludes_doubtful: bool) -> dict[str, list[Trial]]:
     by_search: dict[str, list[Trial]] = {}
-    trials = history.prior_trials(state=None)
+    trials = (
+        judged(trial, excludes_doubtful=excludes_doubtful)
+        for trial in history.prior_trials(state=None)
+    )
     for trial in sorted(
         trials, key=lambda each: (each.search, each.number or 0, each.run_id or "")
     ):

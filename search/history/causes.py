@@ -10,9 +10,13 @@ learned from them (`search/extract/failures.py`).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from models.adversarial.checks.warning import GradientMaskingWarning
+from models.scores.metric_names import MetricName
 from search.history.states import State
+from search.objectives.objective import value_text
 
 Cause = Literal[
     "out of memory",
@@ -24,7 +28,7 @@ Cause = Literal[
     "error",
     "unknown",
 ]
-# So begins the reason of a trial whose robust accuracy may be false (`optimize/outcome.py`).
+# So begins the reason of a trial whose robust accuracy may be false.
 IN_DOUBT = "the robust accuracy is in doubt"
 
 # A reason is kept in the store as a tag of one line, of so many characters at most.
@@ -42,6 +46,23 @@ _SAID: tuple[tuple[str, Cause | Literal[""]], ...] = (
     (r"the storage has failed|No space left on device", ""),
     (r"^reported no |^KeyboardInterrupt|Connection(Refused|Reset|Aborted)?Error\b", ""),
 )
+
+
+def reason_of_doubt(doubts: Sequence[GradientMaskingWarning], values: Mapping[str, float]) -> str:
+    """Return why a trial whose robust accuracies may be false has failed, in a line.
+
+    Args:
+        doubts: What its confirmation warned of.
+        values: The objectives' values, by metric; those without an attack are left out.
+    """
+    found = "; ".join(f"{each.name} ({each.measured})" for each in doubts)
+    attacked = ", ".join(
+        f"{name} {value_text(value)}"
+        for name, value in values.items()
+        if MetricName.parse(name).is_attacked
+    )
+    fix = "fix: return logits that nothing masks, or let it count by robustness: {doubtful: keep}"
+    return f"{IN_DOUBT}, and {attacked} does not count: {found}; {fix}"
 
 
 def last_line(reason: str) -> str:

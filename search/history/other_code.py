@@ -59,13 +59,23 @@ def own_name(name: str) -> str:
     return name.partition(_OF)[0]
 
 
-def _names(known: Search, history: History, trained: str, is_function: bool) -> dict[str, str]:
-    """Return old name -> new name of one search; empty if its hyperparameters mean the same."""
+def is_of_other_code(name: str, known: Search, trained: str, is_function: bool) -> bool:
+    """Whether a hyperparameter of a search is another one in what is trained, see `apart`."""
+    is_own = is_function or name.startswith(OWN_PREFIX)
+    return is_own and _has_other_code(known, trained, is_function)
+
+
+def _has_other_code(known: Search, trained: str, is_function: bool) -> bool:
     theirs = known.fingerprint.get("model")
     if not isinstance(theirs, str) or theirs == trained:
-        return {}
+        return False
     # Only our own fingerprints have objectives: what another tool logged may be the same script.
-    if not theirs.startswith(PREFIX) and not (is_function and "objectives" in known.fingerprint):
+    return theirs.startswith(PREFIX) or (is_function and "objectives" in known.fingerprint)
+
+
+def _names(known: Search, history: History, trained: str, is_function: bool) -> dict[str, str]:
+    """Return old name -> new name of one search; empty if its hyperparameters mean the same."""
+    if not _has_other_code(known, trained, is_function):
         return {}
     used = {
         name
@@ -73,9 +83,9 @@ def _names(known: Search, history: History, trained: str, is_function: bool) -> 
         for name in trial.configuration
     } | set(known.space.distributions if known.space else ())
     return {
-        name: f"{name}{_OF}{theirs})"
+        name: f"{name}{_OF}{known.fingerprint['model']})"
         for name in sorted(used)
-        if is_function or name.startswith(OWN_PREFIX)
+        if is_of_other_code(name, known, trained, is_function)
     }
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.scores.metric_names import MetricName
 from search.objectives import pareto
 from search.objectives.objective import Objective, checked
 
@@ -51,6 +52,18 @@ class ConstrainedLosses:
 def is_plain(objectives: Sequence[Objective]) -> bool:
     """Whether all objectives are `pareto`."""
     return all(each.role.name == "pareto" for each in objectives)
+
+
+def counts_robustness(objectives: Sequence[Objective]) -> bool:
+    """Whether a robust accuracy is an objective that is more than reported.
+
+    Objectives without names may be such.
+    """
+    return any(
+        each.role.name != "report"
+        and (not each.metric or MetricName.parse(each.metric).is_attacked)
+        for each in objectives
+    )
 
 
 def lexicographic_of(objectives: Sequence[Objective]) -> int | None:

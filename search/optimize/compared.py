@@ -93,5 +93,5 @@ def with_first_rung(
         said = f"the first rung is at epoch {first} of {epochs}: too few past curves say more"
     else:
         length = counted(epochs, "epoch")
-        said = f"no trial is stopped: trials of {length} end before the first rung"
+        said = f"no trial is stopped for its rank: trials of {length} end before the first rung"
     return spec.model_copy(update={"scheduler": pinned}), said

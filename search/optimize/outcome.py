@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from models.adversarial.checks.search_warnings import doubts
 from models.scores.cost_names import MODEL_COSTS
-from models.scores.metric_names import MetricName
-from search.history.causes import IN_DOUBT
-from search.objectives.objective import LARGEST, is_measured, value_text
+from search.history.causes import reason_of_doubt
+from search.objectives.objective import LARGEST, is_measured
 
 if TYPE_CHECKING:  # it would have workers import Optuna
     from search.history.states import State
@@ -79,21 +78,10 @@ def outcome_of(
         reported = ", ".join(sorted(metrics)) or "nothing"
         reason = f"reported no {', '.join(missing)}; it reported {reported}{costs_fix(missing)}"
         return Outcome("failed", epoch, reason=reason)
-    if excludes_doubtful and (doubt := _doubt(metrics, objectives)):
-        return Outcome("failed", epoch, reason=doubt)
-    return Outcome("complete", epoch, tuple(float(metrics[name]) for name in objectives))
-
-
-def _doubt(metrics: Mapping[str, float], objectives: Sequence[str]) -> str:
-    """Returns why the robust accuracies among the objectives may be false; "" if they are not."""
-    found = "; ".join(f"{each.name} ({each.measured})" for each in doubts(metrics))
-    values = ", ".join(
-        f"{name} {value_text(metrics[name])}"
-        for name in objectives
-        if MetricName.parse(name).is_attacked
-    )
-    fix = "fix: return logits that nothing masks, or let it count by robustness: {doubtful: keep}"
-    return found and f"{IN_DOUBT}, and {values} does not count: {found}; {fix}"
+    values = {name: float(metrics[name]) for name in objectives}
+    if excludes_doubtful and (found := doubts(metrics)):
+        return Outcome("failed", epoch, reason=reason_of_doubt(found, values))
+    return Outcome("complete", epoch, tuple(values.values()))
 
 
 def costs_fix(missing: Sequence[str]) -> str:

@@ -4,8 +4,9 @@ A trial that reaches a rung continues if it is among the best 1/reduction_factor
 reached it; otherwise it is stopped. "Best" is by non-domination, and within a front by the
 epsilon-net, so that a front is thinned evenly rather than at one end. With one metric this is ASHA
 (the stopping variant of Ray's AsyncHyperBandScheduler). Where objectives have roles, the order is
-that of `objectives/roles.py`. A trial that reports a collapse is stopped at once: training on FGSM
-may lose its robustness to every other attack within an epoch, and does not recover.
+that of `objectives/roles.py`. A trial that reports a collapse is stopped at once, also where no
+trial reaches a rung: training on FGSM may lose its robustness to every other attack within an
+epoch, and does not recover.
 
 It counts by the trial's own `epoch`, never by Ray's `training_iteration`, which starts again in a
 new Tuner. It writes nothing.
@@ -56,6 +57,26 @@ def rung_epochs(grace_epochs: int, reduction_factor: float, max_epochs: int) -> 
     return tuple(epochs)
 
 
+class CollapseStopper(FIFOScheduler):  # type: ignore[misc]  # Ray has no types
+    """Stops the trials that have collapsed, and compares none."""
+
+    def __init__(self, collapsed: str) -> None:
+        """Makes a scheduler.
+
+        Args:
+            collapsed: Name of a metric that is 1 where a training has collapsed; it may be missing.
+        """
+        super().__init__()
+        self._collapsed = collapsed
+
+    def on_trial_result(
+        self, tune_controller: Any, trial: RayTrial, result: Mapping[str, Any]
+    ) -> str:
+        """Decides whether the trial continues; one that has ended is never told to stop."""
+        must_stop = not result.get("done") and result.get(self._collapsed) == 1
+        return str(TrialScheduler.STOP if must_stop else TrialScheduler.CONTINUE)
+
+
 class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no types
     """Stops trials early by their rank among all trials at the same epoch.
 
@@ -80,7 +101,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
 
         Args:
             objectives: Objectives on metrics that every epoch reports; one gives plain ASHA.
-            grace_epochs: The first rung: no trial is stopped before this epoch.
+            grace_epochs: The first rung: no trial is stopped for its rank before this epoch.
             max_epochs: The full budget; trials end there by themselves.
             reduction_factor: The best 1/reduction_factor of the trials at a rung continue.
             key: Identifies a trial across Tuners, as in `refill`; by default Ray's `trial_id`,
@@ -230,20 +251,26 @@ def _ordered_by(
 
 
 def scheduler_for(plan: Plan, own: Sequence[Trial]) -> TrialScheduler:
-    """Makes the spec's scheduler, its rungs filled from the search's earlier trials."""
+    """Makes the spec's scheduler, its rungs filled from the search's earlier trials.
+
+    Where nothing is compared before a trial's last epoch, only collapsed trials are stopped.
+    """
     settings, epochs = plan.spec.scheduler, plan.spec.budget.epochs
     objectives, metrics = compared_objectives(plan.spec), compared_metrics(plan.spec)
-    if not metrics:
+    collapsed = f"{METRICS}/{COLLAPSED}"  # as Ray flattens results
+    if settings.name == "none":
         return FIFOScheduler()
+    if not metrics:
+        return CollapseStopper(collapsed)
     scheduler = MultiObjectiveASHA(
         [
-            replace(objective, metric=f"{METRICS}/{metric}")  # as Ray flattens results
+            replace(objective, metric=f"{METRICS}/{metric}")
             for objective, metric in zip(objectives, metrics, strict=True)
         ],
         settings.first_rung(epochs), epochs,
         reduction_factor=settings.reduction_factor,
         key=lambda trial: int(trial.config["number"]),
-        collapsed=f"{METRICS}/{COLLAPSED}",
+        collapsed=collapsed,
         must_end=lambda trial: bool(trial.config["must_end"]),
     )  # fmt: skip
     scheduler.refill(

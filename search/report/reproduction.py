@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import yaml
+from typing import Any
 
 from search.experience import Experience
 from search.history import Search
 from search.history.plurals import counted
 from search.history.provenance import names_in_words
 from search.report.tables import escape, fenced, table
-from search.spec.load import history_settings
+from search.spec.load import history_settings, stored_document
 from search.spec.sections import HistorySettings
 
 _SEARCHES_NAMED = 5
 _CHANGED = "-dirty"  # as git describes a commit with changed files
+_UNREADABLE = (
+    "The spec that the store has of this search is no YAML mapping (spec.yaml, as it is there), so "
+    "the search cannot be run again from it. What a trial occupied, and what the search pinned, is "
+    "not known."
+)
 
 
 def learned_from(experience: Experience | None, *, is_warm: bool) -> str:
@@ -36,21 +40,29 @@ def reproduction(search: Search, spec_yaml: str, environment: Mapping[str, str])
         spec_yaml: The spec as it was run, with its history pinned.
         environment: Part -> version.
     """
-    settings = history_settings(spec_yaml)
+    document = stored_document(spec_yaml)
+    pinned = _pinned(search, spec_yaml, document, environment) if document else [_UNREADABLE]
+    versions = [[escape(name), escape(value)] for name, value in sorted(environment.items())]
+    return "\n\n".join([*pinned, *([table(["part", "version"], versions)] if versions else [])])
+
+
+def _pinned(
+    search: Search, spec_yaml: str, document: Mapping[str, Any], environment: Mapping[str, str]
+) -> list[str]:
+    """Paragraphs: the commands, what the spec pins, and what nothing pins."""
     code = environment.get("code", "unknown")
     commands = [f"twentieth run {search.id}/spec.yaml"]
     commit = code.removesuffix(_CHANGED)
     if commit != "unknown" and commit.isalnum():
         commands.insert(0, f"git checkout {commit}")
-    task = yaml.safe_load(spec_yaml).get("task", {}) if spec_yaml else {}
-    own = str(task.get("network") or task.get("train") or "")
+    own = _own_code(document.get("task"))
     place = f"In the folder of `{escape(own)}`" if own else "In the folder that has this one"
     rows = [
         ["spec", f"spec.yaml: space, budget, settings and the seed {search.seed}"],
         ["data and model", f"the task's id, {escape(search.task)}; other data give another id"],
         *([["your code", f"`{escape(own)}`; changed code gives another id"]] if own else []),
-        ["history", _history(settings)],
-        ["initial weights", _weights(spec_yaml)],
+        ["history", _history(history_settings(spec_yaml))],
+        ["initial weights", _weights(document)],
     ]
     changed = " Files of the code differed from its commit; how is not recorded."
     free = [
@@ -61,17 +73,19 @@ def reproduction(search: Search, spec_yaml: str, environment: Mapping[str, str])
         "1 a search has one order.",
         "Rounding: another processor, number of threads or GPU gives slightly different weights.",
     ]
-    versions = [[escape(name), escape(value)] for name, value in sorted(environment.items())]
-    return "\n\n".join(
-        [
-            f"{place}, with the store of this search (`--tracking-uri`):",
-            fenced("\n".join(commands), "sh"),
-            table(["pinned", "by"], rows),
-            "Not pinned:",
-            "\n".join(f"- {text}" for text in free),
-            *([table(["part", "version"], versions)] if versions else []),
-        ]
-    )
+    return [
+        f"{place}, with the store of this search (`--tracking-uri`):",
+        fenced("\n".join(commands), "sh"),
+        table(["pinned", "by"], rows),
+        "Not pinned:",
+        "\n".join(f"- {text}" for text in free),
+    ]
+
+
+def _own_code(task: object) -> str:
+    """The network or training function of the user's that a stored task names; "" for none."""
+    names = task if isinstance(task, Mapping) else {}
+    return str(names.get("network") or names.get("train") or "")
 
 
 def _history(settings: HistorySettings) -> str:
@@ -87,12 +101,8 @@ def _history(settings: HistorySettings) -> str:
     )
 
 
-def _weights(spec_yaml: str) -> str:
-    try:
-        has_source = "initial_weights" in (yaml.safe_load(spec_yaml) or {})
-    except (yaml.YAMLError, TypeError):
-        has_source = False
-    if has_source:
+def _weights(document: Mapping[str, Any]) -> str:
+    if "initial_weights" in document:
         return "`initial_weights` in spec.yaml, which names trials of the store"
     return "the seed: all trials start from scratch, or from the model of the task"
 

@@ -24,7 +24,9 @@ from search.history import History, Search, Trial
 from search.history.lazy_curves import restated_curves
 from search.history.plurals import counted
 from search.objectives.objective import LARGEST, UNKNOWN, Objective, is_measured
+from search.objectives.roles import counts_robustness
 from search.review.decisions import Decision, decide, decision_lines
+from search.review.doubtful import judged
 from search.review.renames import proposed_metric_renames, proposed_renames
 from search.review.space_diff import changes, tally
 from search.review.unsearched import Trained, unsearched, with_unsearched
@@ -79,7 +81,7 @@ def reconcile(
     objectives: Sequence[Objective],
     trained: Trained = _UNKNOWN_MODEL,
     *,
-    excludes_doubtful: bool = True,
+    excludes_doubtful: bool | None = None,
 ) -> Reconciled:
     """Restates all of history; never raises, whatever a store held.
 
@@ -91,17 +93,18 @@ def reconcile(
             A renamed metric may have had the other direction, as error has; it counts by rank then.
         trained: What the target trains. Trials of the same count with the values of what their
             search did not search (`unsearched.py`).
-        excludes_doubtful: Whether a trial of the target fails whose robust accuracy is in doubt. If
-            not, earlier ones that failed for it are complete, with the values that they reported.
+        excludes_doubtful: Whether a trial of the target fails whose robust accuracy is in doubt;
+            earlier trials end as they would there, see `doubtful.py`. None is a spec's default.
     """
+    if excludes_doubtful is None:
+        excludes_doubtful = counts_robustness(objectives)
     usable: list[Trial] = []
     left_out_of: dict[str, Counter[str]] = {}
     parts: dict[str, list[_Part]] = {}
     named = tuple(objectives) if any(each.metric for each in objectives) else ()
     fixed = {id: unsearched(each, space, trained) for id, each in history.searches.items()}
     for trial in history.prior_trials(state=None):
-        if not excludes_doubtful:
-            trial = _believed(trial)
+        trial = judged(trial, excludes_doubtful=excludes_doubtful)
         valued = objective_values(trial, objectives, history.renames.metrics)
         stated: Mapping[str, object] = trial.configuration
         if names := fixed.get(trial.search, ()):
@@ -126,14 +129,6 @@ def reconcile_for(
     """Restates all of history for a search with this spec, in its stored space and objectives."""
     trained = Trained(spec.task.trains, MODELS.get(spec.task.catalog_name, {}))
     return reconcile(history, space, objectives, trained, excludes_doubtful=spec.excludes_doubtful)
-
-
-def _believed(trial: Trial) -> Trial:
-    """Returns a trial that failed for a robust accuracy in doubt as if that had been no reason."""
-    if trial.cause != "masked gradients":
-        return trial
-    values = tuple(trial.last(metric) for metric in trial.metrics)
-    return replace(trial, state="complete", values=values, reason="")
 
 
 def _problem(trial: Trial, restated: Restated, valued: Valued) -> str:

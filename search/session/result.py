@@ -36,8 +36,9 @@ class Result:
 
     Attributes:
         search: The id of the search, for `search.resume` and the command line.
-        state: "complete", "interrupted" (by Ctrl-C, a time limit or a crash), "stopped" (by
-            `twentieth stop`) or "running".
+        state: "complete" (no trial is left to run, however they ended), "interrupted" (by Ctrl-C, a
+            time limit or a crash), "stopped" (by `twentieth stop`), "failed" (its trials failed
+            alike) or "running".
         trials: All trials, one a row: `number`, `state`, `config.*`, `objective.*`, `test.*`, ...
         front: The best trials by the objectives, that with the best first objective first.
         verdict: What history was worth to this search, in a sentence; "" before its report.

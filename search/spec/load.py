@@ -184,22 +184,29 @@ def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
     )
 
 
-def history_settings(spec_yaml: str) -> HistorySettings:
-    """Return the section `history` of a stored spec; the defaults if there is none.
+def stored_document(spec_yaml: str) -> dict[str, Any]:
+    """Return the sections of a stored spec as they stand there, unchecked; {} if it is no mapping.
 
-    The other sections are not read: a report must not fail because a training function or a data
-    set has moved since.
+    A report must not fail because a training function or a data set has moved since, or because
+    somebody has damaged what the store holds.
     """
     try:
         document = yaml.safe_load(spec_yaml)
-        return HistorySettings.model_validate(document.get("history") or {})
-    except (yaml.YAMLError, ValueError, AttributeError):
+    # A date such as 2024-99-99; thousands of brackets.
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def history_settings(spec_yaml: str) -> HistorySettings:
+    """Return the section `history` of a stored spec; the defaults if it has no readable one."""
+    try:
+        return HistorySettings.model_validate(stored_document(spec_yaml).get("history") or {})
+    except (ValueError, RecursionError):  # an anchor may contain itself
         return HistorySettings()
 
 
 def is_of_a_function(spec_yaml: str) -> bool:
     """Whether a stored spec is of the user's own training function; the rest is not read."""
-    try:
-        return "train" in yaml.safe_load(spec_yaml)["task"]
-    except (yaml.YAMLError, ValueError, KeyError, TypeError, RecursionError):
-        return False
+    task = stored_document(spec_yaml).get("task")
+    return isinstance(task, dict) and "train" in task

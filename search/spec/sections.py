@@ -295,10 +295,10 @@ class Scheduler(Part):
         name: `none` stops no trial: by rank among its own trials a warm search stops the good ones
             (docs/concepts/early_stopping.md). `multi_objective_asha` ranks by all objectives,
             `asha` by the first one.
-        grace_epochs: The first rung: no trial is stopped before this epoch. `auto` takes it from
-            history: the earliest epoch from which on past curves of this task, or of similar ones,
-            rank as their ends do; `review` and `run` say which. Where fewer than 20 curves of a
-            task are known it is 3. The stored spec of a search has the number.
+        grace_epochs: The first rung: no trial is stopped for its rank before this epoch. `auto`
+            takes it from history: the earliest epoch from which on past curves of this task, or of
+            similar ones, rank as their ends do; `review` and `run` say which. Where fewer than 20
+            curves of a task are known it is 3. The stored spec of a search has the number.
         reduction_factor: At a rung the best 1/reduction_factor continue; the next rung is at so
             many times its epochs.
     """

@@ -21,8 +21,8 @@ from models import catalog
 from models.catalog import AnyThreat, DataDescription, TextDescription, TextThreat, Threat, Value
 from models.hyperparameters.hyperparameter import Whole
 from models.networks.base_model import BaseModel
-from models.scores.metric_names import MetricName
 from search.objectives import Objective
+from search.objectives.roles import counts_robustness
 from search.space import SearchSpace
 from search.spec.first import FIRST, completed_first
 from search.spec.initial_weights import INITIAL_WEIGHTS, InitialWeightsKeys, choices
@@ -109,10 +109,7 @@ class Spec(Part):
         """
         threat = self.threat
         is_wanted = isinstance(threat, Threat) and threat.doubtful == "exclude"
-        return is_wanted and any(
-            MetricName.parse(each.metric).is_attacked and each.role.name != "report"
-            for each in self.objectives
-        )
+        return is_wanted and counts_robustness(self.objectives)
 
     def epoch_metric(self, objective: str) -> str:
         """Return the metric that stands for an objective until a trial's last epoch.

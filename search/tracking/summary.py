@@ -40,8 +40,9 @@ class Summary:
     Attributes:
         search: The id, which never changes: trials, references and the storage go by it.
         name: The name that people gave it, in the page or by `rename`; the id without one.
-        state: "starting", "running", "complete", "interrupted" (Ctrl-C, a time limit, a death),
-            "stopped" (by `twentieth stop`), or "failed" (its trials failed alike).
+        state: "starting", "running", "complete" (no trial is left to run, however they ended),
+            "interrupted" (Ctrl-C, a time limit, a death), "stopped" (by `twentieth stop`), or
+            "failed" (its trials failed alike).
         generation: Which launch of it this is; 0 before the first.
     """
 

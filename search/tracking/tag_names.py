@@ -25,7 +25,9 @@ SEARCH = "twentieth.search"  # the search's id
 TRIAL_KEY = "twentieth.trial"  # `SEARCH/NUMBER`, the stable key of a trial
 NUMBER = "twentieth.number"  # the trial's number in its search
 # `running`, `complete`, `stopped` (by the scheduler or a user), `failed` or `interrupted`; of a
-# search also `starting`. A search is `failed` if its trials failed alike.
+# search also `starting`. A search is `complete` if none of its trials is left to run, however they
+# ended: also if all have failed, each for its own reason. It is `failed` if its trials failed
+# alike, which resuming runs again.
 STATE = "twentieth.state"
 # The last line of why a trial failed or stopped; all: reason.txt. Of a search why it ended before
 # its budget was used up.

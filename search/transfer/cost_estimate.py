@@ -5,8 +5,8 @@ started, and what it cost. The same rule is applied to the new search, so the in
 often as the rule was right, whatever made it wrong.
 
 - Cost of a trial: that of the task's earlier trials, times the factor by which searches changed it.
-  With fewer than three cases the mean trial is taken to cost like one of the task's trials, and on
-  a new task like a trial of a similar one, in proportion to examples and epochs.
+  With fewer than three cases the mean trial is taken to cost like one of the task's trials that did
+  not fail, and on a new task like a trial of a similar one, in proportion to examples and epochs.
 - Cost to the goal of a warm search: that of its first trial, which is known best
   (`first_trial.py`), times what searches needed in units of theirs. That of a cold search: what the
   task's cold searches needed.
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import median
+from statistics import fmean, median
 
 from search.history import Search
 from search.transfer.cost_forecast import Basis, ColdCost, CostForecast, Estimate, Goal
@@ -75,7 +75,7 @@ def estimate_cost(
 def _per_trial(
     this: Search, costs: PastCosts, own: Sequence[PastSearch]
 ) -> tuple[Estimate | None, Basis]:
-    """Seconds of the mean trial, and what their estimate counts."""
+    """Seconds of the mean trial, failed ones included, and what their estimate counts."""
     if not own:
         return next_one(_of_other_tasks(this, costs.searches)), "tasks"
     mean = mean_seconds_per_trial(own)
@@ -87,11 +87,23 @@ def _per_trial(
         )
         if changes is not None:
             return changes.times(mean), "searches"
-    single = next_one([trial.seconds for each in own for trial in each.trials if trial.seconds > 0])
+    return _of_few(own, mean), "trials"
+
+
+def _of_few(own: Sequence[PastSearch], mean: float) -> Estimate | None:
+    """Seconds of the mean trial, taken to cost like one that did not fail; their mean is given.
+
+    Failed trials are paid for, so they are part of the mean; but one of 3 s among those of an hour
+    is no example of what a trial costs. The lower end has their share in it, the upper end none.
+    """
+    trials = [trial for each in own for trial in each.trials]
+    lasted = [each.seconds for each in trials if each.state != "failed" and each.seconds > 0]
+    single = next_one(lasted)
     if single is None or single.high is None:
-        return None, "trials"
-    low, high = min(single.low, mean), max(single.high, mean)
-    return replace(single, value=mean, low=low, high=high), "trials"
+        return None
+    paid = min(mean / fmean(lasted), 1.0)
+    low, high = min(single.low * paid, mean), max(single.high, mean)
+    return replace(single, value=mean, low=low, high=high)
 
 
 def _of_other_tasks(this: Search, searches: Sequence[PastSearch]) -> list[float]:
@@ -191,7 +203,7 @@ def _why_not(observed: Sequence[float], missed: Sequence[float], kind: str) -> s
 
 def _too_few(costs: PastCosts, own: Sequence[PastSearch]) -> str:
     if own:
-        return f"it takes {FEWEST} trials of this task"
+        return f"it takes {FEWEST} trials of this task that did not fail"
     if not costs.searches:
         return NO_SEARCH
     tasks = len({each.search.task for each in costs.searches})

@@ -106,9 +106,10 @@ class CostForecast:
         unit: "GPU" or "core".
         trials: The trials that it may run.
         device: The device that is assumed; "" if no earlier trial states one.
-        per_trial: The mean cost of a trial; None if unknown.
+        per_trial: The mean cost of a trial, failed ones included: they are paid for, and part of
+            the budget of trials. None if unknown.
         basis: What `per_trial.count` counts: earlier searches, the trials of fewer than three of
-            them, or other tasks.
+            them that did not fail, or other tasks.
         unknown: Why the cost of a trial is unknown; "" if it is known.
         goal: The goal; None without one.
         to_goal: The cost to the goal; None if unknown.
@@ -151,7 +152,16 @@ class CostForecast:
             missed = self.to_goal.missed
             never = f", of which {missed} never reached theirs" if missed else ""
             text = f"{interval_text(self.to_goal, self.cost)}, from {searches}{never}"
+            text += self._beyond(self.to_goal)
         return f"{head}: {text}" + (f"; {self._of_cold()}" if self.cold else "")
+
+    def _beyond(self, to_goal: Estimate) -> str:
+        """What the cost of all trials says of one to a goal; "" if it does not exceed it."""
+        every = self.all_trials(self.trials)
+        if every is None or to_goal.value <= every.value:
+            return ""
+        probably = "" if every.high is not None and to_goal.low > every.high else "probably "
+        return f", so {probably}not within {counted(self.trials, 'trial')}"
 
     def _of_cold(self) -> str:
         assert self.cold is not None

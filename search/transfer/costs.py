@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import yaml
-
 from search.history.plurals import counted
+from search.spec.load import stored_document
 from search.spec.sections import Resources
 
 
@@ -45,9 +44,8 @@ def cost_of(spec_yaml: str) -> Cost | None:
     The rest of the spec is not read: a report must not fail because a data set has moved.
     """
     try:
-        document = yaml.safe_load(spec_yaml)
-        resources = Resources.model_validate(document["resources"])
-    except (yaml.YAMLError, ValueError, KeyError, TypeError, RecursionError):
+        resources = Resources.model_validate(stored_document(spec_yaml)["resources"])
+    except (ValueError, KeyError, RecursionError):  # an anchor may contain itself
         return None
     return cost_of_resources(resources)
 

@@ -90,7 +90,7 @@ class PastCosts:
 
 
 def mean_seconds_per_trial(searches: Sequence[PastSearch]) -> float:
-    """The mean cost of the trials of at least one search."""
+    """The mean cost of the trials of at least one search, failed ones included."""
     return fmean(trial.seconds for each in searches for trial in each.trials)
 
 

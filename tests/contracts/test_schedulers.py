@@ -37,6 +37,7 @@ TOLERANCE = {"role": "lexicographic", "tolerance": 0.1}
 SCHEDULERS: dict[str, dict[str, Any]] = {
     "none": {"scheduler": {"name": "none"}},
     "asha": {"scheduler": MULTI | {"name": "asha"}},
+    "no rung": {"scheduler": MULTI | {"grace_epochs": EPOCHS}},
     "one objective": {"scheduler": MULTI, "objectives": [LEFT]},
     "two objectives": {"scheduler": MULTI},
     "a bound": {"scheduler": MULTI, "objectives": [LEFT, RIGHT | BOUND]},
@@ -164,9 +165,9 @@ def test_a_resumed_search_decides_as_an_uninterrupted_one(plan: Plan, seed: int)
 
 
 def test_only_a_scheduler_that_compares_stops_anybody(plan: Plan) -> None:
-    """About half at each rung; `none` nobody."""
+    """About half at each rung; `none` nobody, nor one whose first rung is at the last epoch."""
     said = play(scheduler_for(plan, []), random_curves(0), random_steps(0))
-    assert ("STOP" in said.values()) == (plan.spec.scheduler.name != "none")
+    assert ("STOP" in said.values()) == bool(compared_metrics(plan.spec))
 
 
 def test_the_epoch_drives_it_and_never_rays_count(plan: Plan) -> None:
@@ -190,13 +191,13 @@ def test_nan_ends_a_trial_at_its_first_rung(plan: Plan, others: int) -> None:
             report(scheduler, number, 1, {"left": 0.1, "right": 0.1})
         values = {"left": 0.9, "right": 0.9} | {metric: math.nan}
         assert report(scheduler, 0, 1, values) == "STOP"
-    if plan.spec.scheduler.name == "none":
+    if not compared_metrics(plan.spec):
         scheduler = scheduler_for(plan, [])
         assert report(scheduler, 0, 1, dict.fromkeys(("left", "right"), math.nan)) == "CONTINUE"
 
 
 def test_a_trial_that_has_collapsed_ends_at_any_epoch(plan: Plan) -> None:
-    """Also between two rungs and if it is the best; a scheduler that compares nothing is blind."""
+    """Also between two rungs, without any, and if it is the best; `none` stops nobody."""
     scheduler = scheduler_for(plan, [])
     best = {"left": 0.9, "right": 0.5}
     assert report(scheduler, 0, 1, best | {COLLAPSED: 0.0}) == "CONTINUE"

@@ -89,6 +89,15 @@ def forecast(
     return estimate_cost(asked, costs_before(known, asked), first, Cost(1, "core"))
 
 
+def with_failed(known: History, *numbers: int) -> History:
+    """Returns the history with the trials of these numbers failed."""
+    rows = [
+        each | ({"state": "failed", "values": []} if each["number"] in numbers else {})
+        for each in known.trials.to_pylist()
+    ]
+    return replace(known, trials=known.trials.from_pylist(rows, schema=known.trials.schema))
+
+
 def unfinished(known: History, name: str) -> History:
     """Returns the history with one of its searches still running."""
     changed = replace(known.searches[name], state="running")

@@ -68,6 +68,16 @@ def test_no_share_of_examples_is_expected_above_one():
     assert found["value"]["accuracy.clean"][2] == 1.0
 
 
+def test_a_value_that_may_be_off_by_more_than_a_factor_of_100_is_not_said():
+    # One of ten tasks is 300 orders of magnitude below the others, and one value 470 below all:
+    # the upper end would be beyond all floats.
+    levels = [1e149] * 9 + [1e-150]
+    tasks = [trials(f"t{n}", each * (1 + PLACES), LOSS) for n, each in enumerate(levels)]
+    tasks[0][20] = replace(tasks[0][20], values=(5e-324,))
+    found = forecast_of(prior_of(*tasks, objective=LOSS), 0.2, LOSS)
+    assert found["tasks"] == 10 and not found["value"]
+
+
 def test_tasks_of_different_scales_say_the_rank_alone():
     tasks = [trials(f"t{n}", 1000.0**n * (1.0 + PLACES), LOSS) for n in range(4)]
     best, worst = (

@@ -43,6 +43,11 @@ def test_a_cost_is_predicted_where_the_level_of_the_task_is_known() -> None:
     assert predicted_cost(model(2.0, math.nan), np.array([0.5])) == {}
 
 
+def test_a_cost_beyond_all_measurements_is_none_and_overflows_nothing() -> None:
+    for level in (1000.0, math.log(1e151)):
+        assert predicted_cost(model(0.0, level), np.array([0.5])) == {}
+
+
 def spent(*, cost: bool, seed: int) -> float:
     """Search a flat valley, in which x = 1 costs a thousand times x = 0; return the seconds."""
     sampler = WarmStartSampler(None, LINE, seed, cost=cost)

@@ -141,6 +141,24 @@ def test_a_proposal_names_good_prior_runs_of_the_same_task(tasks):
         assert made["source_tasks"] == {"task 0": 1.0}
 
 
+@pytest.mark.parametrize(
+    ("metric", "tried"), [("accuracy.pgd10_linf_0.1", 1), ("accuracy.clean", 0)]
+)
+def test_a_value_in_doubt_is_no_record_to_try_again_where_a_robust_accuracy_counts(metric, tried):
+    names = ["accuracy.clean", "accuracy.pgd10_linf_0.1"]
+    known = history_of([(SGD, [0.9, 0.9]), (SGD | {"width": 32}, [0.8, 0.5])], names)
+    rows = [row | {"directions": ["maximize"] * 2} for row in known.trials.to_pylist()]
+    rows[0]["curves"] = [{"metric": "robustness.vanished", "epoch": 1, "value": 0.99}]
+    history = History(known.trials.from_pylist(rows, schema=known.trials.schema), {})
+    sampler = WarmStartSampler(
+        history, studies.CONDITIONAL, task="digits", objectives=[metric], directions=["maximize"]
+    )
+    study = optuna.create_study(sampler=sampler, direction="maximize")
+    first = sampler.propose(study)
+    assert first.origin["source_runs"] == [f"run {tried}"]
+    assert first.configuration == history.prior_trials()[tried].configuration
+
+
 def test_an_unknown_task_is_an_error_with_the_nearest_name():
     history = studies.prior_history(objectives=1)
     with pytest.raises(ValueError, match=r"task 'taks 0'; did you mean 'task 0'\? It has task 0"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from search.cli.compare import Column, as_document, differing
+from search.cli.compare import Column, as_document, differing, space_texts
 from search.cli.compare_text import lines
 from search.history import History
 from search.objectives.objective import Role, from_lists
@@ -124,6 +125,38 @@ def test_of_the_spaces_only_what_differs_is_shown() -> None:
         "best trials, and their accuracy.clean, accuracy.pgd10_linf_0.1:",
     ]
     assert "space: the same in all, 5 hyperparameters" in text_of(two(space=SPACE))
+
+
+def of_code(model: str, name: str) -> Column:
+    """Returns a column of a search with hyperparameters of a network of the user's."""
+    space = SearchSpace.from_distributions(
+        {"model.depth": IntDistribution(1, 4), "learning_rate": FloatDistribution(0.01, 1.0)}
+    )
+    known = search(name, space=space, fingerprint={"model": model, "objectives": []})
+    (column,) = columns_of(history([row(0, [0.5, 0.5], search=name)], [known]))
+    return column
+
+
+def test_a_hyperparameter_of_other_code_is_not_the_same_though_its_range_is() -> None:
+    wide, deep = of_code("python:nets:wide", "a"), of_code("python:nets:deep", "b")
+    assert space_texts([wide, of_code("python:nets:wide", "c")]) == {
+        "model.depth": ["1..4, whole"] * 2, "learning_rate": ["0.01..1"] * 2,
+    }  # fmt: skip
+    assert space_texts([wide, deep]) == {
+        "model.depth": ["1..4, whole (of python:nets:wide)", "1..4, whole (of python:nets:deep)"],
+        "learning_rate": ["0.01..1"] * 2,
+    }
+    assert "space: the same for 1 hyperparameter, different for 1:" in lines([wide, deep], 80)
+
+
+def test_all_hyperparameters_of_another_training_function_are_other_ones() -> None:
+    first, second = (
+        replace(each, summary=replace(each.summary, spec_yaml="task: {train: of it}"))
+        for each in (of_code("python:a:train", "a"), of_code("python:b:train", "b"))
+    )
+    for mine, theirs in space_texts([first, second]).values():
+        assert mine is not None and mine.endswith(" (of python:a:train)")
+        assert theirs is not None and theirs.endswith(" (of python:b:train)")
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,17 @@ def test_trials_of_the_task_give_the_level_and_its_unit() -> None:
     assert math.exp(model.log_cost(point)[0]) == pytest.approx(5e11, rel=0.2)
 
 
+@pytest.mark.parametrize("seconds", [1e308, 1e200, math.inf, math.nan])
+def test_a_cost_that_nothing_can_have_is_left_out(seconds: float) -> None:
+    known = trials("a", 10)
+    # A stopped one is scaled to the longest training of its search, here beyond all floats.
+    broken = replace(known[0], state="stopped", epoch=1, seconds=seconds)
+    found, sound = costs_of([broken, *known[1:]], SPACE), costs_of(known[1:], SPACE)
+    assert found.logs.tolist() == sound.logs.tolist()
+    model = cost_model(found, costs_of([], SPACE))
+    assert model is not None and np.isfinite(model.coefficients).all()
+
+
 def test_seconds_count_where_not_every_trial_of_a_search_has_its_work() -> None:
     mixed = [*trials("a", 4, work=7.0), *trials("a", 4, seed=1)]
     found = costs_of(mixed, SPACE)

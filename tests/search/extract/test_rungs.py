@@ -130,7 +130,7 @@ def test_curves_that_never_agree_stop_no_trial():
     assert found.epochs == EPOCHS
     assert math.isnan(found.agreement)
     assert found.in_words().startswith(
-        "no trial is stopped: 24 past curves of this same task do not"
+        "no trial is stopped for its rank: 24 past curves of this same task do not"
     )
 
 

@@ -25,6 +25,7 @@ from tests.support.synthetic_history import (
     SPACE,
     TASK,
     history,
+    points,
     row,
     rows_of_random_search,
     search,
@@ -193,3 +194,15 @@ def test_optuna_studies_can_be_learned_from() -> None:
                   objectives=[Objective("objective_0", "minimize")])  # fmt: skip
     assert found.searches[0].trials == 12
     assert found.regions[0].high is not None and found.regions[0].high < 0.6
+
+
+@pytest.mark.parametrize(("excludes", "best"), [(None, 0.5), (True, 0.5), (False, 0.9)])
+def test_a_value_in_doubt_teaches_nothing_where_such_trials_are_excluded(
+    excludes: bool | None, best: float
+) -> None:
+    masked = points("robustness.vanished", {5: 0.99})
+    rows = [row(0, [0.8, 0.9], curves=masked), row(1, [0.7, 0.5]), row(2, [0.7, 0.4])]
+    found = learned(history(rows), excludes_doubtful=excludes)
+    (search,) = found.searches
+    assert [each.value for each in search.best if each.objective == ROBUST] == [best]
+    assert search.trials == (3 if best == 0.9 else 2)

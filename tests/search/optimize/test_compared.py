@@ -58,7 +58,7 @@ def test_too_few_curves_leave_the_usual_rung() -> None:
     short = digits({"name": "asha"}, epochs=2)
     pinned, said = with_first_rung(short, [], "own", {})
     assert pinned.scheduler.grace_epochs == 2
-    assert said == "no trial is stopped: trials of 2 epochs end before the first rung"
+    assert said == "no trial is stopped for its rank: trials of 2 epochs end before the first rung"
 
 
 def test_curves_that_never_agree_stop_no_trial() -> None:

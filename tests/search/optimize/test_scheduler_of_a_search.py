@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from ray.tune.schedulers import FIFOScheduler
 
 from search.objectives.objective import PARETO, Role
 from search.optimize.compared import compared_metrics
+from search.optimize.outcome import COLLAPSED, METRICS
 from search.optimize.scheduler import MultiObjectiveASHA, scheduler_for
 from search.spec import Spec, spec_from_yaml
 from tests.support.plans import a_plan
@@ -68,6 +70,26 @@ def test_plain_asha_ranks_by_the_first_objective_alone(tmp_path: Path) -> None:
     plan = a_plan(tmp_path, scheduler=ASHA | {"name": "asha"}, objectives=[left, right | BOUND])
     assert compared_metrics(plan.spec) == ["left"]
     assert isinstance(scheduler_for(plan, []), MultiObjectiveASHA)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [{"scheduler": ASHA | {"grace_epochs": 3}, "budget": {"trials": 4, "epochs": 3}},
+     {"scheduler": ASHA | {"grace_epochs": "auto"}, "budget": {"trials": 4, "epochs": 3}}],
+    ids=["stated", "usual"],
+)  # fmt: skip
+def test_where_no_trial_reaches_a_rung_a_collapsed_one_is_stopped_all_the_same(
+    tmp_path: Path, spec: Any
+) -> None:
+    plan = a_plan(tmp_path, **spec)
+    assert compared_metrics(plan.spec) == []
+    scheduler, collapsed = scheduler_for(plan, []), f"{METRICS}/{COLLAPSED}"
+    trial = SimpleNamespace(trial_id="a")
+    assert scheduler.on_trial_result(None, trial, {"epoch": 1}) == "CONTINUE"
+    assert scheduler.on_trial_result(None, trial, {"epoch": 1, collapsed: 0.0}) == "CONTINUE"
+    last = {"epoch": 3, collapsed: 1.0, "done": True}
+    assert scheduler.on_trial_result(None, trial, last) == "CONTINUE"
+    assert scheduler.on_trial_result(None, trial, {"epoch": 2, collapsed: 1.0}) == "STOP"
 
 
 def test_without_a_scheduler_nothing_is_compared(tmp_path: Path) -> None:

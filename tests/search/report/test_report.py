@@ -17,7 +17,11 @@ from search.experience import Experience
 from search.history import History
 from search.objectives.objective import from_lists
 from search.report.report import Report, write_report
+from search.report.reproduction import reproduction
 from search.space import SearchSpace
+from search.spec.load import history_settings, is_of_a_function
+from search.spec.sections import HistorySettings
+from search.transfer.costs import cost_of
 from tests.support.experience_of_a_search import learned
 from tests.support.synthetic_history import (
     CLEAN,
@@ -135,6 +139,38 @@ def test_the_report_says_what_a_repetition_has_in_common_and_what_not(report: Re
     assert "the digest of their trials, `sha256:0123456789abcdef`" in text
     assert "- learned from: 1 earlier search (warm): cold" in text
     assert "The order in which trials at the same time end" in text
+
+
+@pytest.mark.parametrize(
+    "stored",
+    ["a: b: c", "[" * 3000, "- name", "2024-99-99", "", "just text", "&a [*a]"],
+)
+def test_a_stored_spec_that_is_no_yaml_mapping_is_said_and_nothing_is_told_of_it(
+    stored: str,
+) -> None:
+    text = reproduction(search("this"), stored, {"python": "3.11"})
+    assert text.startswith("The spec that the store has of this search is no YAML mapping")
+    assert "twentieth run" not in text and "| python | 3.11 |" in text
+    assert history_settings(stored) == HistorySettings()
+    assert cost_of(stored) is None and not is_of_a_function(stored)
+
+
+def test_a_report_is_written_of_a_search_whose_stored_spec_is_broken(tmp_path: Path) -> None:
+    known = history([row(0, [0.5, 0.5], search="this")], [search("this")])
+    taught = learned(known, known.searches["this"])
+    write_report(
+        known, "this", tmp_path, spec_yaml="a: b: c", environment={}, experience=taught
+    )  # fmt: skip
+    text = (tmp_path / "report.md").read_text()
+    assert "## How to reproduce\n\nThe spec that the store has of this search is no YAML" in text
+    assert (tmp_path / "spec.yaml").read_text() == "a: b: c"
+
+
+@pytest.mark.parametrize("task", ["text", "[1]", "{network: [1]}", "&a {train: *a}", "null"])
+def test_a_stored_task_of_any_shape_fails_no_report(task: str) -> None:
+    stored = f"task: {task}\nhistory: &h {{searches: *h}}\nresources: &r {{cpus: *r}}\n"
+    assert "twentieth run this/spec.yaml" in reproduction(search("this"), stored, {})
+    assert history_settings(stored) == HistorySettings() and cost_of(stored) is None
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -327,8 +328,51 @@ def test_a_kept_trial_without_its_metrics_is_left_out_and_is_no_failure() -> Non
 def test_the_spec_says_whether_trials_in_doubt_count(doubtful: str, state: str) -> None:
     spec = spec_from_yaml(changed_spec("robustness/doubtful", doubtful))
     clean, robust = spec.metrics
-    known = in_doubt(**{ACCURACY: [0.8], PGD: [0.9]}).renamed({}, {PGD: robust, ACCURACY: clean})
-    assert reconcile_for(spec, known, TARGET, spec.objectives).trials[0].state == state
+    for known in (in_doubt(**{ACCURACY: [0.8], PGD: [0.9]}), kept()):
+        known = known.renamed({}, {PGD: robust, ACCURACY: clean})
+        assert reconcile_for(spec, known, TARGET, spec.objectives).trials[0].state == state
+
+
+def kept(**curves: list[float]) -> History:
+    """Returns a complete trial of a search that keeps doubtful ones: gradients vanish for 99 %."""
+    curves = {ACCURACY: [0.6, 0.8], PGD: [0.5, 0.9], "robustness.vanished": [0.99]} | curves
+    return earlier(
+        [SGD], objectives=[ACCURACY, PGD], directions=["maximize"] * 2, values=[0.8, 0.9],
+        curves=points(**curves),
+    )  # fmt: skip
+
+
+def test_a_kept_trial_in_doubt_has_failed_where_the_spec_excludes_such_trials() -> None:
+    excluded, *none = reconciled(kept(), objectives=[PGD, ACCURACY], excludes_doubtful=True).trials
+    assert not none and (excluded.state, excluded.values) == ("failed", ())
+    assert excluded.cause == "masked gradients"
+    assert f"{PGD} 0.9" in excluded.reason and "gradients vanish (99% of" in excluded.reason
+    (as_it_was,) = reconciled(
+        kept(), objectives=[PGD, ACCURACY], excludes_doubtful=False
+    ).trials  # fmt: skip
+    assert (as_it_was.state, as_it_was.values) == ("complete", (0.9, 0.8))
+    short = kept()
+    column = short.trials.column_names.index("values")
+    damaged = short.trials.set_column(column, "values", pa.array([[0.8]]))
+    (failed,) = reconciled(History(damaged, short.searches), objectives=[PGD]).trials
+    assert failed.cause == "masked gradients", "its row may be damaged"
+    sound = kept(**{"robustness.vanished": [0.01], "robustness.replaced": [1.0]})
+    assert reconciled(sound, objectives=[PGD], excludes_doubtful=True).trials[0].values == (0.9,)
+
+
+@pytest.mark.parametrize(
+    ("objectives", "state"),
+    [([PGD], "failed"), ([ACCURACY, OTHER_PGD], "failed"), ([""] * 2, "failed"),
+     ([ACCURACY], "complete")],
+)  # fmt: skip
+def test_without_a_spec_trials_in_doubt_fail_where_a_robust_accuracy_counts(
+    objectives: list[str], state: str
+) -> None:
+    failed_there, _ = reconciled(
+        in_doubt(**{ACCURACY: [0.8], PGD: [0.9]}), objectives=objectives
+    ).trials  # fmt: skip
+    (kept_there,) = reconciled(kept(), objectives=objectives).trials
+    assert failed_there.state == kept_there.state == state
 
 
 # Malformed histories.

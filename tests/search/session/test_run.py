@@ -116,5 +116,6 @@ def test_a_search_without_a_complete_trial_is_an_exception_that_names_it(place: 
         )
     shown = search.show(raised.value.search, place.uri, place.folder / "results")
     assert list(shown.trials["state"]) == ["failed", "failed"]
+    assert shown.state == "complete", "nothing of it is left to run"
     with pytest.raises(LookupError, match=r"no trial of .* is complete"):
         _ = shown.best

@@ -18,9 +18,9 @@ from search.transfer.cost_estimate import (
     VAGUE,
 )
 from search.transfer.cost_forecast import ColdCost
-from search.transfer.cost_interval import FEWEST
+from search.transfer.cost_interval import FEWEST, LEAST_DEVIATION
 from search.transfer.first_trial import FirstTrial
-from tests.support.priced_searches import forecast, new_search, priced, together
+from tests.support.priced_searches import forecast, new_search, priced, together, with_failed
 from tests.support.synthetic_history import CLEAN, ROBUST, history, row, search
 
 HOUR = 3600.0
@@ -99,6 +99,23 @@ def test_with_a_single_search_a_mean_trial_is_one_of_its_trials() -> None:
     assert found.unknown_to_goal == (
         f"it takes {FEWEST} warm searches of a task searched before, and there is none"
     )
+
+
+def test_failed_trials_are_paid_for_and_are_no_example_of_what_a_trial_costs() -> None:
+    known = with_failed(priced("cold", [0.5] * 10, [3.0] * 3 + [3600.0] * 7), 0, 1, 2)
+    found = forecast(known).per_trial
+    assert found is not None and found.count == 7
+    assert found.value == pytest.approx((3 * 3.0 + 7 * 3600.0) / 10 / HOUR)
+    # Seven alike: by 2.4469 of Student's t, the least deviation and the root of 8/7; the lower end
+    # with as many failures as there were, the upper one without any.
+    factor = math.exp(2.4469 * LEAST_DEVIATION * math.sqrt(8 / 7))
+    assert found.low == pytest.approx(found.value / factor, rel=1e-4)
+    assert found.high == pytest.approx(factor, rel=1e-4)
+    sudden = with_failed(priced("cold", [0.5] * 10, [9000.0] * 3 + [3600.0] * 7), 0, 1, 2)
+    assert forecast(sudden).per_trial == replace(
+        found, value=pytest.approx(1.45), low=pytest.approx(1 / factor, rel=1e-4),
+        high=pytest.approx(1.45),
+    )  # fmt: skip
 
 
 def test_a_task_on_which_no_trial_counts_has_no_goal() -> None:

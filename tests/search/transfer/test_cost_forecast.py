@@ -32,6 +32,27 @@ def test_both_parts_say_what_they_are_based_on() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("to_goal", "said"),
+    [
+        # The 24 trials are expected to cost 12, and 24 at most.
+        (Estimate(12.0, 6.0, None, 6), "12 GPU-hours, at least 6.0, from 6 earlier searches"),
+        (Estimate(31.0, 6.0, None, 6),
+         "31 GPU-hours, at least 6.0, from 6 earlier searches, so probably not within 24 trials"),
+        (Estimate(31.0, 25.0, None, 6, 1),
+         "31 GPU-hours, at least 25, from 6 earlier searches, of which 1 never reached theirs, so "
+         "not within 24 trials"),
+    ],
+)  # fmt: skip
+def test_a_goal_that_costs_more_than_all_trials_is_not_within_them(
+    to_goal: Estimate, said: str
+) -> None:
+    line = replace(FORECAST, to_goal=to_goal, cold=None).lines()[0]
+    assert line == f"cost to accuracy.robust 0.9000: {said}"
+    unknown = replace(FORECAST, to_goal=to_goal, per_trial=None, unknown="there is none")
+    assert "within" not in unknown.lines()[0]
+
+
 def test_of_several_objectives_the_goal_is_a_front() -> None:
     goal = replace(GOAL, values={"accuracy.clean": 0.98, "accuracy.robust": 0.61})
     text = replace(FORECAST, goal=goal).lines()[0]
