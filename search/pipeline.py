@@ -299,7 +299,9 @@ def resumed_plan(
         require_session_folder()
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
-    refuse_if_alive(client, summary.run_id, lambda text: say(f"review    {text}"))
+    refuse_if_alive(
+        client, summary.run_id, summary.search, "resumed", lambda text: say(f"review    {text}")
+    )
     spec = stored_spec(summary)
     known = summary.fingerprint
     changed = require_allowed(summary.search, spec.task, known, allowed)

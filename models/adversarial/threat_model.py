@@ -58,13 +58,14 @@ class Threat:
     Attributes:
         norm: "linf" or "l2", over the pixels of an image.
         epsilon: size of the ball on the pixel scale [0, 1]; `"8/255"` is accepted too. A spec
-            without it takes the field's for its data set and norm (`epsilons.py`), and is refused
+            without it takes the usual one for its data set and norm (`epsilons.py`), and is refused
             where there is none.
         steps: steps of each PGD of the full attack, which evaluates the selected weights.
         restarts: how often the full attack is run, each time from another random start.
         examples: the full attack uses at most so many images of the objective part.
         seed: seed of the validation parts, the subsets and the random starts.
-        cheap_steps: steps of the PGD after every epoch, run once; below `steps`.
+        cheap_steps: steps of the PGD after every epoch, run once; below `steps`. A spec without it
+            takes `steps - 1` if that is less.
         cheap_examples: that PGD uses at most so many images of the selection part.
         confirm_examples: targeted APGD and Square confirm on at most so many images of the full
             attack's.

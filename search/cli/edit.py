@@ -159,14 +159,10 @@ def _delete_import(tracking_uri: str, search: str, *, yes: bool, with_files: boo
 
 
 def _refuse_while_it_runs(tracking_uri: str, summary: Summary) -> None:
-    from search.tracking.ownership import SearchIsAlive, refuse_if_alive
+    from search.tracking.ownership import refuse_if_alive
     from search.tracking.store import open_client
 
-    try:
-        refuse_if_alive(open_client(tracking_uri), summary.run_id, say)
-    except SearchIsAlive as error:
-        fix = f"fix: twentieth stop {summary.search}"
-        raise SearchIsAlive(f"{summary.search} is not deleted: {error}; {fix}") from None
+    refuse_if_alive(open_client(tracking_uri), summary.run_id, summary.search, "deleted", say)
 
 
 def _check_that_it_runs(summary: Summary) -> None:

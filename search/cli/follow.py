@@ -31,9 +31,10 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
         SystemExit: the launch failed or was stopped.
     """
     answer, was_stopped = watch(plan, own, again="Ctrl-C")
-    if was_stopped and answer.status == "died":
-        raise SystemExit(STOPPED)  # it was killed, as asked
     again = f"continue with: twentieth resume {plan.search}"
+    if was_stopped and answer.status == "died":
+        say(f"          stopped at once; {again}")  # it was killed, as asked
+        raise SystemExit(STOPPED)
     if answer.status != "done":
         hint = log_tail(plan.storage) + "\n" if answer.status in ("failed", "died") else ""
         fail(f"{hint}{answer.message}; {again}", EXIT_CODES[answer.status])

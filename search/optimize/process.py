@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -99,9 +100,7 @@ class Launch:
         code = self._process.wait()
         self._take_answer()
         self._connection.close()
-        return self._answer or DriverAnswer(
-            "died", f"the driver ended with code {code} without an answer"
-        )
+        return self._answer or DriverAnswer("died", f"the driver {_death(code)} without an answer")
 
     def _take_answer(self) -> None:
         """Reads the driver's answer, if there is one."""
@@ -109,6 +108,15 @@ class Launch:
             if self._answer is None and self._connection.poll():
                 self._answer = DriverAnswer(**self._connection.recv())
                 self._answered_at = time.monotonic()
+
+
+def _death(code: int) -> str:
+    """How a process ended, in words; a negative code is that of a signal."""
+    if code >= 0:
+        return f"ended with code {code}"
+    # The kernel's answer to a lack of memory leaves no other trace.
+    why = " (by someone, or for lack of memory)" if -code == signal.SIGKILL else ""
+    return f"was ended by {signal.Signals(-code).name}{why}"
 
 
 def log_tail(storage: Path, lines: int = 12) -> str:

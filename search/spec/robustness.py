@@ -55,8 +55,20 @@ def check_robustness(document: Document, folder: Path, must_exist: bool) -> AnyT
 
 
 def _pixel_threat(document: Document, raw: Any) -> Threat | None:
-    """Read a threat to images; the default epsilon is the usual one of the data set and norm."""
+    """Read a threat to images; the default epsilon is the usual one of the data set and norm.
+
+    Epochs are attacked with fewer steps than the end, also where `steps` is below the default.
+    """
     before = len(document.problems)
+    steps = read_whole(raw.get("steps")) if isinstance(raw, dict) else None
+    if type(steps) is int and steps == 1 and "cheap_steps" not in raw:
+        fix = (
+            "must be at least 2: robustness.cheap_steps, the attack after every epoch, is below it"
+        )
+        document.add((*PATH, "steps"), fix, steps)
+        return None
+    if type(steps) is int and steps > 1:
+        raw = {"cheap_steps": min(Threat.cheap_steps, steps - 1), **raw}
     if isinstance(raw, dict) and raw.get("epsilon", "") is None:
         document.add((*PATH, "epsilon"), "is empty: give a size, or remove the key")
         raw = {key: value for key, value in raw.items() if key != "epsilon"}
@@ -93,8 +105,8 @@ def _default_epsilon(document: Document, threat: Threat) -> float | None:
     if epsilon is None:
         document.add(
             (*PATH, "epsilon"),
-            f"is missing, and the field has none for {name}: give the size of the attack in "
-            "pixels [0, 1], such as 8/255 (linf)",
+            f"is missing, and no size of attack is usual for {name}: give one in pixels [0, 1], "
+            "such as 8/255 (linf)",
         )
     return epsilon
 

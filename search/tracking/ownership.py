@@ -108,22 +108,36 @@ def claim(
 def refuse_if_alive(
     client: MlflowClient,
     summary_run: str,
+    search: str,
+    refused: str,
     say: Callable[[str], None],
     watch_seconds: float = WATCH_SECONDS,
 ) -> None:
     """Checks that a search has no live owner, as exactly as a claim, within `watch_seconds`.
 
+    Args:
+        client: Of the store with the search.
+        summary_run: The summary run of the search.
+        search: The id of the search, for the message.
+        refused: What is not done with a search that is alive, such as "resumed".
+        say: Is told of a watch, which takes time.
+        watch_seconds: How long the heartbeat of an owner elsewhere is watched.
+
     Raises:
-        SearchIsAlive: its owner is alive.
+        SearchIsAlive: its owner is alive; the message has the fix.
     """
     tags = client.get_run(summary_run).data.tags
     known = _known_here(tags)
-    if known:
-        raise SearchIsAlive(_who(tags))
-    if known is None:
-        owner = tags.get(tag_names.OWNER)
-        say(f"it was run by {owner}; watching {watch_seconds:.0f} s for a new heartbeat")
-        _watch(client, summary_run, watch_seconds)
+    try:
+        if known:
+            raise SearchIsAlive(_who(tags))
+        if known is None:
+            owner = tags.get(tag_names.OWNER)
+            say(f"it was run by {owner}; watching {watch_seconds:.0f} s for a new heartbeat")
+            _watch(client, summary_run, watch_seconds)
+    except SearchIsAlive as error:
+        fix = f"fix: wait until it ends, or end it by: twentieth stop {search}"
+        raise SearchIsAlive(f"{search} is not {refused}: {error}; {fix}") from None
 
 
 def newest_generation(storage: Path) -> int:

@@ -83,14 +83,14 @@ def open_client(tracking_uri: str) -> MlflowClient:
         return MlflowClient(tracking_uri)
     if scheme in ("", "file") and tracking_uri not in WITHOUT_SCHEME:
         raise ValueError(
-            f"tracking store {tracking_uri!r} is a folder: MLflow keeps runs in a database since "
+            f"tracking store {tracking_uri!r} is a path, and MLflow keeps runs in a database since "
             "3.13; fix: use sqlite:////path/to/mlflow.db, postgresql://... or http://host:port"
         )
     check_uri(tracking_uri)
     database = database_path(tracking_uri)
     if database is None:
         return _answering(tracking_uri)
-    database.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(database)
     with FileLock(f"{database}.lock", timeout=CREATION_LOCK_SECONDS):
         _check_that_it_opens(database)
         return _answering(tracking_uri)
@@ -205,22 +205,33 @@ def _answering(tracking_uri: str) -> MlflowClient:
     return client
 
 
+def _make_folder(database: Path) -> None:
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        if not database.exists() and not os.access(database.parent, os.W_OK | os.X_OK):
+            raise PermissionError(f"{database.parent} is not writable")
+    except OSError as error:
+        raise _unopened(database, error) from error
+
+
+def _unopened(database: Path, error: Exception) -> ConnectionError:
+    return ConnectionError(
+        f"tracking store {database} cannot be opened: {error}; fix: check that it is an MLflow "
+        "store, and that it and its folder are writable, or name another with --tracking-uri"
+    )
+
+
 def _check_that_it_opens(database: Path) -> None:
     """Opens an SQLite file; MLflow itself tries for two minutes, silently."""
     try:
         if not database.exists():
-            if not os.access(database.parent, os.W_OK | os.X_OK):
-                raise PermissionError(f"{database.parent} is not writable")
             return
         with closing(sqlite3.connect(database)) as connection:
             connection.execute("PRAGMA schema_version")
     except (OSError, sqlite3.DatabaseError) as error:
         if "locked" in str(error):  # by another writer, which MLflow waits for
             return
-        raise ConnectionError(
-            f"tracking store {database} cannot be opened: {error}; fix: check that it is an MLflow "
-            "store, and that it and its folder are writable, or name another with --tracking-uri"
-        ) from error
+        raise _unopened(database, error) from error
 
 
 def _quieten() -> None:

@@ -153,7 +153,7 @@ def test_delete_leaves_all_where_the_storage_is_not_the_search_s(
 def test_a_running_search_is_not_deleted(cli: Callable[..., Said], running: Stored) -> None:
     said = cli("delete", "hills", "--yes", "--tracking-uri", running.uri)
     assert said.code == 3 and "it is being run by" in said.err
-    assert f"fix: twentieth stop {running.search}" in said.err
+    assert f"twentieth stop {running.search}" in said.err
     assert len(history_of(running)) == 4
 
 

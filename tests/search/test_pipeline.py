@@ -217,13 +217,15 @@ def test_a_function_named_by_the_store_runs_only_if_it_is_allowed_by_name(store:
             resume(store, allowed=Allowed(allowed))
 
 
-def test_a_search_that_is_alive_is_not_resumed(store: Stored, tmp_path: Path) -> None:
+def test_a_search_that_is_alive_is_not_resumed_and_the_message_says_how_to_end_it(
+    store: Stored, tmp_path: Path
+) -> None:
     copy = store.copied(tmp_path)
     client = open_client(copy.uri)
     run = find_summary(client, copy.search).run_id
     client.set_tag(run, "twentieth.owner", owner_name())
     client.set_tag(run, "twentieth.state", "running")
-    with pytest.raises(SearchIsAlive, match="is being run by"):
+    with pytest.raises(SearchIsAlive, match=f"is being run by .* twentieth stop {copy.search}"):
         resume(copy)
 
 

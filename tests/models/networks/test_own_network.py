@@ -59,6 +59,13 @@ RIGHT = {
         "    scale = numpy.random.rand() + random.random()\n"
         "    net.last.weight.data.mul_(scale); return net"
     ),
+    "few units, all negative before their ReLU": (
+        "net = Net(configuration, data); nn.init.constant_(net.first.bias, -2.0); return net"
+    ),
+    "few units, most of them dropped": (
+        "return nn.Sequential(nn.Flatten(), nn.Linear(flat(data), configuration['model.width']), "
+        "nn.ReLU(), nn.Dropout(0.9), nn.Linear(configuration['model.width'], data.classes))"
+    ),
     "parts frozen on purpose": (
         "net = Net(configuration, data); net.first.requires_grad_(False); return net"
     ),

@@ -67,3 +67,14 @@ def test_a_launch_ends_with_the_best_trials_as_show_prints_them(
     lines = capsys.readouterr().out.splitlines()
     assert lines[-5].startswith("Pareto front") and lines[-3].split()[0] == "000"
     assert lines[-1] == f"configurations: twentieth show {store.search}"
+
+
+def test_a_search_that_a_second_ctrl_c_killed_says_how_to_continue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = DriverAnswer("died", "the driver was ended by SIGKILL without an answer")
+    monkeypatch.setattr(follow, "watch", lambda *given, again: (answer, True))
+    with pytest.raises(SystemExit) as ended:
+        follow.follow(a_plan(tmp_path), [], tmp_path)
+    assert ended.value.code == 130
+    assert "continue with: twentieth resume hills-1" in capsys.readouterr().out

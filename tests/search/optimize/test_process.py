@@ -61,6 +61,14 @@ def test_a_driver_that_dies_without_an_answer_has_died(
     assert answer == DriverAnswer("died", "the driver ended with code 1 without an answer")
 
 
+def test_a_driver_that_is_killed_is_said_with_the_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, _ = launched(tmp_path, monkeypatch, "os.kill(os.getpid(), 9)\n")
+    killed = "the driver was ended by SIGKILL (by someone, or for lack of memory)"
+    assert answer == DriverAnswer("died", f"{killed} without an answer")
+
+
 def test_a_driver_that_rays_start_keeps_waiting_is_ended_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

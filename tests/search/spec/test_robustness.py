@@ -68,12 +68,22 @@ def test_the_default_epsilon_is_the_usual_one_of_the_data_set_and_the_norm(
     assert spec_from_yaml(spec.to_yaml()) == spec
 
 
+@pytest.mark.parametrize(("steps", "cheap_steps"), [(2, 1), (3, 2), (4, 3), (20, 3)])
+def test_the_default_cheap_attack_on_images_has_fewer_steps_than_the_full_one(
+    steps: int, cheap_steps: int
+) -> None:
+    spec = spec_from_yaml(changed("robustness/steps", steps))
+    assert isinstance(spec.robustness, Threat)
+    assert (spec.robustness.steps, spec.robustness.cheap_steps) == (steps, cheap_steps)
+    assert spec_from_yaml(spec.to_yaml()) == spec
+
+
 def test_unknown_images_need_an_epsilon() -> None:
     for data in ({"path": "/data/leaves"}, {"hub": "uoft-cs/cifar100"}):
         text = changed("task/data", data)
         message = said(text)
-        assert "robustness.epsilon: is missing, and the field has none for" in message
-        assert "give the size of the attack" in message
+        assert "robustness.epsilon: is missing, and no size of attack is usual" in message
+        assert "give one in pixels [0, 1]" in message
         assert spec_from_yaml(changed("robustness/epsilon", "4/255", text)).robustness == Threat(
             epsilon=4 / 255
         )

@@ -128,7 +128,8 @@ WRONG = [
     ("robustness/norm", "l1", ["robustness.norm = 'l1'", "linf, l2"]),
     ("robustness/cheap_steps", 10, ["robustness.cheap_steps = 10", "below steps (10)"]),
     ("robustness/cheap_steps", 11, ["robustness.cheap_steps = 11", "not exceed steps (10)"]),
-    ("robustness/steps", 2, ["robustness.cheap_steps = 3", "not exceed steps (2)"]),
+    ("robustness/steps", 1, ["robustness.steps = 1", "at least 2", "robustness.cheap_steps"]),
+    ("robustness", {"steps": 1, "cheap_steps": 1}, ["robustness.cheap_steps = 1", "below steps"]),
     ("robustness/epsilon", "8/0", ["robustness.epsilon = '8/0'", "must be a number"]),
     ("robustness", 3, ["robustness = 3", "must be a mapping", "confirm_examples"]),
     ("robustness/eps", 0.1, ["robustness.eps: unknown key", "epsilon"]),
@@ -228,7 +229,10 @@ def test_conditions_in_a_cycle_are_refused() -> None:
 
 def test_robustness_of_a_training_function_needs_an_epsilon() -> None:
     text = changed("robustness/steps", 20, PYTHON)
-    assert "robustness.epsilon: is missing, and the field has none for this task" in error_of(text)
+    assert (
+        "robustness.epsilon: is missing, and no size of attack is usual for this task"
+        in error_of(text)
+    )
 
 
 def test_a_control_arm_may_take_half_of_the_trials_and_no_more() -> None:

@@ -51,6 +51,12 @@ def test_a_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
         open_client(f"sqlite:///{tmp_path / 'mlflow.db'}")
 
 
+def test_a_store_whose_folder_cannot_be_made_is_named_with_a_fix(tmp_path: Path) -> None:
+    (tmp_path / "images.npz").write_text("a file, where the folder of the store would be")
+    with pytest.raises(ConnectionError, match=r"images\.npz/mlflow\.db cannot be opened.*fix: "):
+        open_client(f"sqlite:///{tmp_path / 'images.npz' / 'mlflow.db'}")
+
+
 def test_an_action_is_tried_again_while_the_store_is_away_and_then_says_for_how_long() -> None:
     slept: list[float] = []
     answers = [ConnectionError("gone"), MlflowException("API request failed")]
