@@ -140,7 +140,7 @@ class FinalEvaluation:
         metrics: `test.*` and `confirmation.*`; empty if the model has no test split.
         texts: Texts for files of its run on its robustness, by name.
         files: Files in its checkpoint folder that also belong to its run.
-        message: What went wrong, in a sentence; "" if nothing did.
+        message: What went wrong, and what the checks warn of; "" if neither.
         tables: The tables of the test split, by file name.
     """
 
@@ -212,8 +212,9 @@ def _attacked(
     assert not isinstance(found, str), "the result is the last item"
     file = folder / ADVERSARIAL_EXAMPLES
     save_adversarial_examples(found.adversarial_examples, file)
-    message = "" if is_installed() or not threat.final_examples else MISSING
-    return FinalEvaluation(found.metrics, found.texts, (str(file),), message)
+    missing = [] if is_installed() or not threat.final_examples else [MISSING]
+    warned = [f"warning: {each.name} ({each.measured})" for each in found.warnings]
+    return FinalEvaluation(found.metrics, found.texts, (str(file),), "; ".join(missing + warned))
 
 
 def _explained(

@@ -10,13 +10,19 @@ from typing import Any
 
 import pytest
 import ray
+import torch
 
 from models.adversarial.threat_model import TextThreat, Threat
 from models.explanations import explain, integrated_gradients
 from search.history import Trial
 from search.objectives import Objective
 from search.optimize import final_evaluation
-from search.optimize.final_evaluation import FinalEvaluation, _explained, evaluate_front
+from search.optimize.final_evaluation import (
+    FinalEvaluation,
+    _attacked,
+    _explained,
+    evaluate_front,
+)
 from search.tracking.write.journal import Journal, read_events
 from tests.support.plans import a_plan
 from tests.support.stepped_trials import task_of
@@ -159,6 +165,39 @@ def test_the_first_of_the_best_trials_is_explained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert evaluated(tmp_path, found, monkeypatch).explained == [3]
+
+
+class Constant:
+    """A training whose network answers class 0 to every image; half of the images are of it."""
+
+    def examples(self, part: str) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.rand(8, 1, 6, 6), torch.tensor([0, 1] * 4)
+
+    def classifier(self) -> torch.nn.Module:
+        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(36, 2)).eval()
+        torch.nn.init.zeros_(network[1].weight)
+        network[1].bias.data = torch.tensor([1.0, 0.0])
+        return network
+
+
+def test_a_network_that_answers_one_class_is_warned_of_while_the_search_ends(
+    tmp_path: Path,
+) -> None:
+    threat = Threat(epsilon=0.1, steps=3, final_examples=0)
+    *_, found = _consumed(_attacked(Constant(), threat, tmp_path))
+    assert found.message == (
+        "warning: one class is answered (class 0, of which are 50% of the images)"
+    )
+
+
+def _consumed(steps: Any) -> list[Any]:
+    """Returns what a generator yields, and last what it returns."""
+    seen = []
+    while True:
+        try:
+            seen.append(next(steps))
+        except StopIteration as end:
+            return [*seen, end.value]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("out of memory"), OSError("disk is full")])
