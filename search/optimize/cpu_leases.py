@@ -87,7 +87,8 @@ def lease_cpus(
             if held:
                 return held
             if text != said and time.monotonic() - said_at >= SAY_AGAIN_SECONDS:
-                say(f"waiting for {wanted} of {counted(most, 'core')}: {text}")
+                why = f"waiting for {wanted} of {counted(most, 'core')}: {text}"
+                say(f"{why}; --share-cores does not wait")
                 said, said_at = text, time.monotonic()
             time.sleep(ASK_AGAIN_SECONDS)
     return None

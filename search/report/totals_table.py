@@ -29,7 +29,7 @@ def totals_table(found: Totals, verdict: Verdict, trials: Sequence[Trial]) -> st
     }  # fmt: skip
     share = found.share_of_best_known
     if share is not None:
-        facts["hypervolume"] = f"{share:.3f} (best known of the task: 1)"
+        facts["hypervolume"] = f"{share:.3f} of the best known of the task"
     durations = [trial.seconds for trial in trials if trial.state == "complete" and trial.seconds]
     facts["epochs trained"] = str(found.epochs)
     facts["wall time of the trials"] = seconds_text(found.wall_seconds)

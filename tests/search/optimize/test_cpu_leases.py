@@ -70,7 +70,7 @@ def test_a_search_that_waits_says_once_which_search_and_process_holds_the_cores_
     user = re.escape(psutil.Process().username())
     assert len(said) == 1 and re.fullmatch(
         rf"waiting for 2 of 2 cores: digits-7 \(process {os.getpid()} of {user}, since "
-        r"\d\d \w{3} \d\d:\d\d\) holds 1",
+        r"\d\d \w{3} \d\d:\d\d\) holds 1; --share-cores does not wait",
         said[0],
     )
 
@@ -81,7 +81,7 @@ def test_each_holder_is_named_and_those_who_wait_ahead_are_counted(tmp_path: Pat
     with queue.ticket():
         said = take(tmp_path, 1, total=2)[1]
     assert said[0].count("holds 1") == 2 and "left-1" in said[0] and "right-1" in said[0]
-    assert said[0].endswith("; 1 search waits before this one")
+    assert "; 1 search waits before this one; " in said[0]
     assert len(kept) == 2
 
 
@@ -112,7 +112,9 @@ def test_a_holder_whose_note_cannot_be_read_is_an_unknown_process(
     path = tmp_path / "core-0.json"
     path.unlink() if note is None else path.write_text(note)
     assert first
-    assert take(tmp_path, 1, total=1)[1] == ["waiting for 1 of 1 core: an unknown process holds 1"]
+    said = take(tmp_path, 1, total=1)[1]
+    holds = "waiting for 1 of 1 core: an unknown process holds 1"
+    assert said == [f"{holds}; --share-cores does not wait"]
 
 
 def test_a_search_that_waits_holds_no_core(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_the_search_in_numbers_is_that_of_the_totals(tmp_path: Path) -> None:
     rows = [row(0, [0.5, 0.5]), row(0, [0.7, 0.4], search="this", seconds=75.0)]
     text = report_of(history(rows, [search(), search("this", started=LATER)]), tmp_path)
     # From (-0.1, -0.1): 0.8 * 0.5 of 0.8 * 0.5 + 0.6 * 0.1.
-    assert "| hypervolume | 0.870 (best known of the task: 1) |" in text
+    assert "| hypervolume | 0.870 of the best known of the task |" in text
     assert "reference point (-0.1000, -0.1000): 0.4000, where all searches of the task" in text
     assert "| time of the trials, added up | 1 min 15 s |" in text
     assert "| cost of the trials | 0.0417 core-hours |" in text  # two CPUs
