@@ -51,10 +51,8 @@ def _pinned(
 ) -> list[str]:
     """Paragraphs: the commands, what the spec pins, and what nothing pins."""
     code = environment.get("code", "unknown")
-    commands = [f"twentieth run {search.id}/spec.yaml"]
     commit = code.removesuffix(_CHANGED)
-    if commit != "unknown" and commit.isalnum():
-        commands.insert(0, f"git checkout {commit}")
+    has_commit = commit != "unknown" and commit.isalnum()
     own = _own_code(document.get("task"))
     place = f"In the folder of `{escape(own)}`" if own else "In the folder that has this one"
     rows = [
@@ -67,6 +65,7 @@ def _pinned(
     changed = " Files of the code differed from its commit; how is not recorded."
     free = [
         "The code and the libraries: `twentieth run` does not compare the versions below."
+        + (f" Twentieth's own: `git checkout {commit}` in its folder." if has_commit else "")
         + (changed if code.endswith(_CHANGED) else ""),
         "The order in which trials at the same time end: a proposal depends on the results before "
         "it, and replayed adversarial examples on the trials before. With `resources.parallelism` "
@@ -75,7 +74,7 @@ def _pinned(
     ]
     return [
         f"{place}, with the store of this search (`--tracking-uri`):",
-        fenced("\n".join(commands), "sh"),
+        fenced(f"twentieth run {search.id}/spec.yaml", "sh"),
         table(["pinned", "by"], rows),
         "Not pinned:",
         "\n".join(f"- {text}" for text in free),
