@@ -55,11 +55,15 @@ def history(
     from search.cli.documents import to_json
     from search.cli.stored_searches import Wanted, stored_searches
     from search.cli.tables import history_lines
+    from search.tracking.server import without_password
 
     found = stored_searches(tracking_uri, Wanted(task, state, since, last))
     if as_json:
         print(to_json(found))
         return
+    if not found.searches:
+        fits = " that fits" if task or state or since or last else ""
+        say_raw(f"No search{fits} in {without_password(tracking_uri)}.")
     for line in history_lines(found.searches, out.width):
         say_raw(line)
 

@@ -45,8 +45,6 @@ def history_lines(searches: Sequence[SearchDocument], width: int) -> Iterator[st
     for search in searches:  # a key that comes again moves to the end
         key = (search.task, _objectives_text(search))
         blocks[key] = [*blocks.pop(key, []), search]
-    if not blocks:
-        yield "No search."
     for index, ((task, objectives), listed) in enumerate(blocks.items()):
         yield from [""] * bool(index)
         yield f"{task}: {objectives}"

@@ -13,9 +13,18 @@ from tests.support.stored_search import Stored
 from tests.support.stores import with_newer_experiments
 
 
-def test_a_new_store_has_an_empty_history(cli: Callable[..., Said], store: Stored) -> None:
+def test_a_new_store_has_an_empty_history_and_is_named(
+    cli: Callable[..., Said], store: Stored
+) -> None:
     said = cli("history", "--tracking-uri", store.empty_uri)
-    assert said.code == 0 and said.out == "No search.\n"
+    assert said.code == 0 and said.out == f"No search in {store.empty_uri}.\n"
+
+
+def test_no_search_that_fits_is_not_called_an_empty_store(
+    cli: Callable[..., Said], store: Stored
+) -> None:
+    said = cli("history", "--task", "other", "--tracking-uri", store.uri)
+    assert said.out == f"No search that fits in {store.uri}.\n"
 
 
 def test_history_lists_a_search_with_its_whole_id(cli: Callable[..., Said], store: Stored) -> None:

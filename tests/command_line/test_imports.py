@@ -119,7 +119,8 @@ def test_imported_runs_are_listed_and_deleted_by_the_name_that_the_import_says(
     assert found["trials"] == {"complete": 1, "failed": 1} and found["state"] == "imported"
     said = cli("delete", "mlflow:old ones/imported", "--yes", *store)
     assert said.code == 0 and "deleted 2 imported runs" in said.out
-    assert cli("history", *store).out == "No search.\n" and not load_history(uri).searches
+    assert cli("history", *store).out == f"No search in {uri}.\n"
+    assert not load_history(uri).searches
     again = cli("import-runs", runs, "--spec", spec, "--experiment", "old ones", *store)
     assert "imported  2 runs into the experiment old ones of" in again.out
 

@@ -60,10 +60,6 @@ def test_a_search_of_which_all_trials_failed_says_so_in_its_line() -> None:
     assert line.startswith("a-1     complete  6/6 (6 failed)")
 
 
-def test_an_empty_store_says_that_there_is_no_search(store: Stored) -> None:
-    assert listed(store.empty_uri) == ["No search."]
-
-
 def a_search(search: str, task: str = "t@1", hours: float = 0.5, **best: float) -> SearchDocument:
     objectives = tuple(ObjectiveDocument(name, "maximize", "pareto", None, None) for name in best)
     return SearchDocument(
