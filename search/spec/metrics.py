@@ -50,7 +50,12 @@ def check_objectives(document: Document, threat: AnyThreat | None) -> tuple[Obje
             continue
         if metric in objectives:
             document.add(where, "this metric is an objective already", keys.metric)
-        direction = keys.direction or natural_direction(metric)
+        natural = natural_direction(metric)
+        direction = keys.direction or natural
+        # What a user's own function reports under such a name is its own affair.
+        if document.known is not None and natural is not None and direction != natural:
+            message = f"is the wrong one: a search that {direction}s {metric} looks for the worst"
+            document.add((*path, index, "direction"), message, direction, (natural,))
         if direction is None:
             message = "is missing, and the name of this metric does not say which is better"
             document.add((*path, index, "direction"), message, None, DIRECTIONS)

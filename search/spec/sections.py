@@ -176,7 +176,7 @@ class ObjectiveKeys(Part):
         metric: A metric of the model; `accuracy.robust`, of entities `f1.robust`, stands for the
             one that `robustness` names.
         direction: Whether more of it is better; a cost, a loss or an accuracy has its own, which
-            counts if this key is left out.
+            counts if this key is left out, and no model of ours may have another one.
         role: The first objective's is always `pareto`.
         bound: The least legal value of a maximised constraint, the largest of a minimised one.
         tolerance: How far behind the best value of the first objective a trial may be for a

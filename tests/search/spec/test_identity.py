@@ -39,8 +39,7 @@ def test_a_fingerprint_changes_with_what_objective_values_mean() -> None:
         ("robustness/seed", 1),
         ("budget/epochs", 16),
         ("task/settings/batch_size", 32),
-        ("objectives/0/metric", "loss.train"),
-        ("objectives/0/direction", "minimize"),
+        ("objectives", [{"metric": "loss.train", "direction": "minimize"}]),
     ]:
         identities.append(task_id(spec_from_yaml(changed(path, value)).fingerprint(DATA)))
     other = dataclasses.replace(DATA, digest="0" * 12)

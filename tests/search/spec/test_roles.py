@@ -63,6 +63,19 @@ def test_a_cost_may_be_bounded():
     assert spec.objectives[1].role == Role("constraint", bound=2.0)
 
 
+@pytest.mark.parametrize(
+    ("metric", "wrong", "right"),
+    [
+        ("accuracy.robust", "minimize", "maximize"),
+        ("latency.ms", "maximize", "minimize"),
+    ],
+)
+def test_a_direction_that_looks_for_the_worst_is_refused(metric: str, wrong: str, right: str):
+    said = error_of(with_objectives(CLEAN, {"metric": metric, "direction": wrong}))
+    assert "objectives[1].direction" in said and "looks for the worst" in said
+    assert f"Did you mean `{right}`?" in said
+
+
 def test_a_metric_without_a_better_end_of_its_own_needs_a_direction():
     said = error_of(changed("objectives", [{"metric": "score"}], PYTHON))
     assert "objectives[0].direction: is missing" in said and "minimize, maximize" in said

@@ -107,7 +107,7 @@ def test_a_metric_of_another_model_is_refused(metric: str) -> None:
 
 def test_what_a_trial_costs_can_be_an_objective() -> None:
     names = ("accuracy.clean", "parameters.trainable", "memory.peak_mb", "seconds.setup")
-    objectives = [{"metric": name, "direction": "minimize"} for name in names]
+    objectives = [{"metric": name} for name in names]
     assert len(spec_from_yaml(fine_tuning(objectives=objectives)).objectives) == 4
 
 
