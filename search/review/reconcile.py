@@ -61,7 +61,8 @@ class Reconciled:
         if limit is None:
             counts = self.left_out.most_common()
             return texts + [
-                f"left out: {counted(count, 'trial')}, because {why}" for why, count in counts
+                f"left out: {counted(count, 'trial')},{' each' * (count > 1)} because {why}"
+                for why, count in counts
             ]
         shown = [text for text in texts if text.startswith("proposed rename")][:limit]
         hidden = len(texts) - len(shown)
