@@ -28,8 +28,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 from search.apply.candidate_grid import CandidateGrid
@@ -127,13 +129,18 @@ class EarlierBests:
         self._tasks, self._grid, self._failures = tasks, grid, failures
         self._keys: set[str] = set()
 
+    @cached_property
+    def _orders(self) -> list[NDArray[np.int64]]:
+        """The trials of each past task, best first."""
+        return [pareto.order(task.objective_losses) for task in self._tasks]
+
     def holds(self, configuration: Mapping[str, Value]) -> bool:
         """Whether a configuration is one of the better ones of a past task."""
         if not self._keys:
             self._keys = {
                 self._grid.space.key(self._restated(task.trials[index]))
-                for task in self._tasks
-                for index in pareto.order(task.objective_losses)[:BEST_OF_A_TASK]
+                for task, order in zip(self._tasks, self._orders, strict=True)
+                for index in order[:BEST_OF_A_TASK]
             }
         return self._grid.space.key(configuration) in self._keys
 
@@ -172,8 +179,7 @@ class EarlierBests:
         agreement = np.array([_agreement(task, data) for task in self._tasks])
         for place in range(len(context.objectives)):
             for index in np.argsort(-agreement, kind="stable"):
-                task = self._tasks[index]
-                order = pareto.order(task.objective_losses)
+                task, order = self._tasks[index], self._orders[index]
                 if place >= len(order) or agreement[index] == CONTRADICTS:
                     continue
                 trial = task.trials[order[place]]

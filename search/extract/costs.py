@@ -75,6 +75,16 @@ class Costs:
             product += centred.T @ (self.logs[rows] - self.logs[rows].mean())
         return square, product
 
+    @cached_property
+    def centres(self) -> dict[int, tuple[float, Floats]]:
+        """Search -> the means of its logarithms and of its features."""
+        features = _features(self.points)
+        return {
+            search: (float(self.logs[rows].mean()), features[rows].mean(axis=0))
+            for search in np.unique(self.searches).tolist()
+            for rows in [self.searches == search]
+        }
+
 
 class UsualLevel(NamedTuple):
     """The mean level of past tasks, and in what distance of it a new one is in 19 of 20 cases."""
@@ -184,11 +194,10 @@ def _usual_level(others: Costs, coefficients: Floats) -> UsualLevel | None:
     They count in the unit that most of the tasks have, FLOP of equally many: it is the same on
     every machine. The distance is Student's t for one more draw from a normal distribution.
     """
-    away = others.logs - _features(others.points) @ coefficients
     levels: dict[str, dict[str, list[float]]] = {"work": {}, "seconds": {}}
-    for search in np.unique(others.searches).tolist():
+    for search, (log, features) in others.centres.items():
         of_unit = levels[others.units[search]].setdefault(others.tasks[search], [])
-        of_unit.append(float(away[others.searches == search].mean()))
+        of_unit.append(log - float(features @ coefficients))
     unit = max(levels, key=lambda each: len(levels[each]))
     known = [float(np.mean(each)) for each in levels[unit].values()]
     if len(known) < 2:
