@@ -80,3 +80,12 @@ def changed(space: SearchSpace = TARGET, /, **distributions: Any) -> SearchSpace
 
 def decisions_of(known: Any, space: SearchSpace = TARGET, **changes: Any) -> dict[str, Decision]:
     return {each.kind: each for each in reconciled(known, space, **changes).decisions}
+
+
+def points(**curves: list[float]) -> list[dict[str, Any]]:
+    """Returns curves, metric -> a value an epoch, as a history has them."""
+    return [
+        {"metric": metric, "epoch": epoch, "value": value}
+        for metric, curve in curves.items()
+        for epoch, value in enumerate(curve, start=1)
+    ]
