@@ -12,7 +12,7 @@ imputing inactive hyperparameters and on indicators.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +42,14 @@ def encode(
     all others. A number outside its range, from a search with a wider one, lies outside [0, 1], at
     most `FARTHEST` away.
     """
-    rows = [_row(space, configuration) for configuration in configurations]
-    return np.array(rows, dtype=np.float64).reshape(len(rows), len(_row(space, {})))
+    columns = [
+        column
+        for name, distribution in space.distributions.items()
+        for column in _columns(space, name, distribution, configurations)
+    ]
+    return np.ascontiguousarray(np.array(columns, dtype=np.float64).T).reshape(
+        len(configurations), len(columns)
+    )
 
 
 def fill(space: SearchSpace, configuration: Mapping[str, Value], seed: int) -> dict[str, Value]:
@@ -72,14 +78,6 @@ def active(space: SearchSpace, filled: Mapping[str, Value]) -> dict[str, Value]:
     return space.assemble(lambda name, _: filled[name])
 
 
-def _row(space: SearchSpace, configuration: Mapping[str, Value]) -> list[float]:
-    return [
-        column
-        for name, distribution in space.distributions.items()
-        for column in _columns(space, name, distribution, configuration)
-    ]
-
-
 def _is_used(space: SearchSpace, name: str, configuration: Mapping[str, Value]) -> bool:
     return name in configuration and space.is_active(name, configuration)
 
@@ -88,29 +86,40 @@ def _columns(
     space: SearchSpace,
     name: str,
     distribution: BaseDistribution,
-    configuration: Mapping[str, Value],
-) -> list[float]:
-    is_used = _is_used(space, name, configuration)
-    indicator = [float(is_used)] if name in space.conditions else []
+    configurations: Sequence[Mapping[str, Value]],
+) -> list[list[float]]:
+    """Return the columns of one hyperparameter, each with a number for each configuration."""
+    if name in space.conditions:
+        is_used = [_is_used(space, name, each) for each in configurations]
+        indicator = [[float(each) for each in is_used]]
+    else:
+        is_used, indicator = [name in each for each in configurations], []
+    pairs = list(zip(is_used, configurations, strict=True))
     if isinstance(distribution, CategoricalDistribution):
-        choices = distribution.choices
-        if not is_used:
-            return [math.sqrt(0.5) / len(choices)] * len(choices) + indicator
-        value = configuration[name]
+        apart, choices = math.sqrt(0.5), distribution.choices
         return [
-            math.sqrt(0.5) * space_values.is_same(choice, value) for choice in choices
+            [
+                apart * space_values.is_same(choice, each[name]) if used else apart / len(choices)
+                for used, each in pairs
+            ]
+            for choice in choices
         ] + indicator
     assert isinstance(distribution, FloatDistribution | IntDistribution)
-    if not is_used:
-        return [0.5, *indicator]
-    return [_position(distribution, float(configuration[name])), *indicator]
+    place = _position(distribution)
+    return [[place(float(each[name])) if used else 0.5 for used, each in pairs], *indicator]
 
 
-def _position(distribution: FloatDistribution | IntDistribution, value: float) -> float:
+def _position(distribution: FloatDistribution | IntDistribution) -> Callable[[float], float]:
+    """Return what places a number in the range of a distribution, in its scale."""
     low, high = float(distribution.low), float(distribution.high)
     if distribution.log:
         low, high = math.log(low), math.log(high)
-        value = math.log(value) if value > 0 else -math.inf
     if high == low:
-        return 0.5
-    return min(max((value - low) / (high - low), -FARTHEST), 1.0 + FARTHEST)
+        return lambda value: 0.5
+
+    def place(value: float) -> float:
+        if distribution.log:
+            value = math.log(value) if value > 0 else -math.inf
+        return min(max((value - low) / (high - low), -FARTHEST), 1.0 + FARTHEST)
+
+    return place

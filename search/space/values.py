@@ -57,11 +57,9 @@ def brief(value: object) -> str:
 
 def is_same(first: object, second: object) -> bool:
     """Whether two values are the same category: 1 equals 1.0, but True is not 1."""
-    if isinstance(first, bool) or isinstance(second, bool):
-        return first is second
-    if is_number(first) and is_number(second):
+    if type(first) is type(second):
         return bool(first == second)
-    return type(first) is type(second) and bool(first == second)
+    return is_number(first) and is_number(second) and bool(first == second)
 
 
 def index_of(distribution: CategoricalDistribution, value: object) -> int | None:
