@@ -53,8 +53,8 @@ class Candidates:
 
     def task_predictions(self, points: Floats) -> Floats:
         """Returns the prediction of every past task, `(points, tasks, objectives)`."""
-        if not self._tasks:
-            return np.empty((len(points), 0, self._objectives))
+        if not self._tasks or not len(points):
+            return np.empty((len(points), len(self._tasks), self._objectives))
         return np.stack([task.predict(points) for task in self._tasks], axis=1)
 
     def around(

@@ -121,10 +121,23 @@ class Process:
 
 def matern(first: Floats, second: Floats) -> Floats:
     """Returns the Matérn-5/2 correlation between points already divided by lengthscales."""
-    squares = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)[None, :]
-    squares -= 2.0 * (first @ second.T)
-    distance = np.sqrt(5.0 * np.maximum(squares, 0.0))
-    return np.asarray((1.0 + distance + distance**2 / 3.0) * np.exp(-distance))
+    # In place: fresh arrays of this size cost more than the arithmetic, and a proposal computes one
+    # for each past task and objective.
+    distance = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)[None, :]
+    work = first @ second.T
+    work *= 2.0
+    distance -= work
+    np.maximum(distance, 0.0, out=distance)
+    distance *= 5.0
+    np.sqrt(distance, out=distance)
+    result = np.add(distance, 1.0, out=work)  # then 1 + d + d^2 / 3, times exp(-d)
+    square = distance**2
+    square /= 3.0
+    result += square
+    np.negative(distance, out=distance)
+    np.exp(distance, out=distance)
+    result *= distance
+    return np.asarray(result)
 
 
 def assemble(

@@ -64,9 +64,7 @@ def guard_objective(
     if not everyone:
         return GuardedObjective((), alone.parameters, 0.0, ())
     # NaN where the predictions or the results are all equal, or with a single result
-    agreement = tuple(
-        float(kendalltau(task_predictions[:, task], scores).statistic) for task in everyone
-    )
+    agreement = tuple(kendalltau(task_predictions, scores[:, None], axis=0).statistic.tolist())
     models = {everyone: model_with(everyone)}
     agreeing = tuple(task for task in everyone if agreement[task] > 0)
     if len(scores) >= FEWEST_TO_DISAGREE and agreeing and agreeing != everyone:

@@ -176,7 +176,7 @@ class EarlierBests:
         risk = None if self._failures is None else self._failures.at(context)
         data = observed_data(context, (), space)
         asked = encode(space, [t.configuration for t in context.trials if t.configuration])
-        agreement = np.array([_agreement(task, data) for task in self._tasks])
+        agreement = _agreements(self._tasks, data)
         for place in range(len(context.objectives)):
             for index in np.argsort(-agreement, kind="stable"):
                 task, order = self._tasks[index], self._orders[index]
@@ -198,17 +198,15 @@ class EarlierBests:
         return None
 
 
-def _agreement(task: TaskModel, data: ObservedData) -> float:
-    """Returns Kendall's tau of a task's predictions and the results here; 0 where it is unknown.
+def _agreements(tasks: Sequence[TaskModel], data: ObservedData) -> Floats:
+    """Returns Kendall's tau of each task's predictions and the results here; 0 where it is unknown.
 
     Where an objective is below 0, and not by chance, it is `CONTRADICTS`.
     """
     count = data.objective_losses.shape[1]
     if len(data.losses) < 2:
-        return 0.0
-    predicted: Floats = task.predict(data.points)[:, :count]
-    columns = zip(predicted.T, data.objective_losses.T, strict=True)
-    found = [kendalltau(*pair) for pair in columns]
-    if any(each.statistic < 0 and each.pvalue < CHANCE for each in found):
-        return CONTRADICTS
-    return float(np.mean([np.nan_to_num(each.statistic) for each in found]))
+        return np.zeros(len(tasks))
+    predicted = np.stack([task.predict(data.points)[:, :count] for task in tasks], axis=1)
+    found = kendalltau(predicted, data.objective_losses[:, None], axis=0)
+    contradicts = ((found.statistic < 0) & (found.pvalue < CHANCE)).any(axis=1)
+    return np.where(contradicts, CONTRADICTS, np.nan_to_num(found.statistic).mean(axis=1))
