@@ -35,6 +35,7 @@ import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from threadpoolctl import threadpool_limits
 
 from benchmarks.harness import provenance, tables
 from benchmarks.harness.command_line import command, parser
@@ -168,6 +169,7 @@ def made_up(case: Case) -> History:
 def measure(case: Case, path: str, trials: int) -> dict[str, Any]:
     """Run a search with the history at `path`; return seconds of every proposal, megabytes."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    threadpool_limits(1, user_api="blas")  # as in the driver of a search
     before = _peak_megabytes()
     started = time.perf_counter()
     history = History.from_parquet(path)
