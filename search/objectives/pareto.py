@@ -50,7 +50,7 @@ def front(losses: ArrayLike) -> NDArray[np.bool_]:
     """
     rows = _matrix(losses)
     if rows.shape[1] <= 2:
-        return ranks(rows) == 0
+        return np.asarray(ranks(rows) == 0)
     known = ~np.isnan(rows).any(axis=1)
     mask = np.zeros(len(rows), dtype=bool)
     distinct, first_of = np.unique(rows[known], axis=0, return_inverse=True)
