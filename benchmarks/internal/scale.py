@@ -12,7 +12,7 @@ Every case runs in a process of its own, one after the other, so that its peak m
 that includes Python and the libraries, which are reported too. Goal: 100 ms with 100 past searches
 (10,000 trials) and 1 s with 1000 (100,000), at the 95th percentile of later proposals; 1 GB.
 
-Cost: three minutes, most of it to make the histories up.
+Cost: four minutes, most of it to make the histories up.
 
     python -m benchmarks.internal.scale
 """
