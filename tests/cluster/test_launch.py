@@ -18,7 +18,7 @@ from tests.cluster.searches import (
     storage_of,
     wait_until,
 )
-from tests.support.ray_nodes import begun_again, seconds_until
+from tests.support.ray_nodes import seconds_until, started_again
 
 pytestmark = pytest.mark.cluster
 
@@ -42,11 +42,11 @@ def test_a_launched_search_survives_a_cut_link_and_a_dead_worker_and_then_ends_t
         print(f"the healed worker was back after {back:.0f} s")
         wait_until(lambda: hosts.trains("w2") == 2 and states(hosts)["RUNNING"] == 4, launch, log)
         storage = storage_of(hosts, search_of(log))
-        before = begun_again(storage)
+        before = started_again(storage)
         hosts.lab("kill", "w2")
         died = hosts.wait_for_nodes({"head", "w1"}, PATIENCE_SECONDS)
         print(f"the dead worker was noticed after {died:.0f} s; {states(hosts)}")
-        both = wait_until(lambda: begun_again(storage) >= before + 2, launch, log)
+        both = wait_until(lambda: started_again(storage) >= before + 2, launch, log)
         print(f"its two trials were at work again {died + both:.0f} s after its death")
         code = launch.wait(PATIENCE_SECONDS)
         output = log.read_text()

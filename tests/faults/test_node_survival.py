@@ -15,7 +15,7 @@ from ray.cluster_utils import Cluster
 
 from search.cli.stored_searches import log_of_trial
 from tests.support.launches import Place, assert_truthful, finished, hills
-from tests.support.ray_nodes import NODE, running_nodes, seconds_until
+from tests.support.ray_nodes import NODE, running_nodes, seconds_until, started_again
 
 pytestmark = pytest.mark.slow
 
@@ -47,17 +47,12 @@ def running_search(
 
 
 def lose_a_node(place: Place, cluster: Cluster, search: str) -> None:
-    """Ends a node without warning, and waits until its trial is started again elsewhere.
-
-    The driver says so; no epoch begins twice if the node goes between two.
-    """
+    """Ends a node without warning, and waits until its trial is started again elsewhere."""
     node = next(node for node in cluster.list_all_nodes() if not node.is_head())
     cluster.add_node(**NODE)  # or its trial would wait until another one ends
     cluster.remove_node(node, allow_graceful=False)
-    said = "lost its worker; it is started again"
-    restarted = seconds_until(
-        lambda: any(said in event.fields.get("message", "") for event in place.events(search))
-    )
+    storage = place.folder / "storage" / search
+    restarted = seconds_until(lambda: started_again(storage) > 0)
     print(f"the trial was started again {restarted:.0f} s after its node had gone")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ray.cluster_utils import Cluster
 
+from search.tracking.write.journal import read_events
 from tests.support.launches import PATIENCE_SECONDS, ROOT
 
 # The least that Ray takes is 75 MiB.
@@ -55,3 +56,15 @@ def begun_again(storage: Path) -> int:
         begun = [json.loads(line)["epoch"] for line in notes.read_text().splitlines() if line]
         again += len(begun) - len(set(begun))
     return again
+
+
+def started_again(storage: Path) -> int:
+    """Counts the trials of a search that its driver started again after they had lost a worker.
+
+    No epoch begins twice where the worker was between two (`begun_again`).
+
+    Args:
+        storage: The search's folder.
+    """
+    said = "lost its worker; it is started again"
+    return sum(said in event.fields.get("message", "") for event in read_events(storage))
