@@ -24,6 +24,11 @@ from search.objectives.roles import is_plain, searched
 from search.review import Reconciled
 from search.space import SearchSpace
 
+# So many of the newest trials of other tasks tell what a trial costs: some fifty for each of the
+# about 200 coefficients of a space with twenty encoded columns. Encoding all of 100,000 takes
+# several seconds and, with their products, hundreds of megabytes.
+COSTS_KEPT = 10_000
+
 
 @dataclass(frozen=True)
 class PriorData:
@@ -35,7 +40,7 @@ class PriorData:
         skipped_tasks: Other task -> why there is no model of it.
         left_out: Reason -> number of prior trials that could not be used.
         noises: The noise of the searched objectives on its own task, as far as known.
-        costs: The known costs of trials of other tasks; None if there are none.
+        costs: The known costs of the newest trials of other tasks; None if there are none.
         noisy_tasks: Other tasks whose results do not predict each other.
         failures: How trials of other tasks ended; None if there are none.
     """
@@ -82,7 +87,8 @@ def prior_data(
     found = task_models(others, space, searched(objectives), of_task)
     return PriorData(
         _without_curves(same), _small(found.models), found.left_out, reconciled.left_out,
-        noises_of(same, searched(objectives), task or ""), costs_of(others, space),
+        noises_of(same, searched(objectives), task or ""),
+        costs_of(others[-COSTS_KEPT:], space),
         _small(found.noisy), outcomes_of(representative(others), space),
     )  # fmt: skip
 

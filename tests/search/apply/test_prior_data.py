@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from search.apply import prior_data as module
 from search.apply.prior_data import PriorData, prior_data
 from search.extract.failures import outcomes_of
 from search.history.causes import IN_DOUBT
@@ -55,6 +56,15 @@ def test_the_noise_of_the_task_is_known_to_its_search() -> None:
     (noise,) = prior_of([*rows, again]).noises
     assert (noise.objective, noise.repeats) == (CLEAN, 1)
     assert noise.deviation == pytest.approx(0.02 / 2**0.5)
+
+
+def test_the_newest_trials_of_other_tasks_tell_the_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "COSTS_KEPT", 4)
+    old = trials("old", 5, 0, task="another", work=1e9)
+    new = trials("new", 3, 1, task="another", work=1e12)
+    costs = prior_of([*old, *new]).costs
+    assert costs is not None
+    assert np.exp(costs.logs) == pytest.approx([1e9, 1e12, 1e12, 1e12])
 
 
 def test_a_search_that_keeps_values_in_doubt_has_no_failure_of_them_in_its_memory() -> None:
