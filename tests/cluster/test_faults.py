@@ -52,7 +52,7 @@ GONE_WITHIN = 60.0
 ANSWER_SECONDS = 60.0  # the slowest answer of a node to doctor, of the quickest of several
 NOTICE_SECONDS = 5  # a cloud gives two minutes, longer than these trials take
 # The command lines by which a search runs on the head or on a worker.
-JOB = "search (run|resume)|multiprocessing.spawn"
+JOB = r"search (run|resume)|search\.optimize"
 
 
 @pytest.fixture(scope="module")
