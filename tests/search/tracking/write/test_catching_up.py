@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from search.tracking import tag_names
 from search.tracking.write.journal import read_events, sent_offset
 from search.tracking.write.refusals import FILE as REFUSED_FILE
-from tests.support.stores import Store, counted, new_store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path)
+from tests.support.stores import Store, counted
 
 
 @pytest.mark.parametrize("waiting", [1, 20])

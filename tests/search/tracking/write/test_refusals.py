@@ -25,11 +25,6 @@ from tests.support.stores import Store, new_store
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path)
-
-
-@pytest.fixture
 def said() -> list[str]:
     return []
 
