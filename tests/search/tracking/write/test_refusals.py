@@ -21,7 +21,7 @@ from search.tracking.write.journal import read_events, save_sent_offset, sent_of
 from search.tracking.write.journal_sender import Writer
 from search.tracking.write.refusals import FILE, Refusals, refused_lines
 from tests.support.servers import Server
-from tests.support.stores import Store, new_store
+from tests.support.stores import Store, new_store, refusing, run_of
 
 
 @pytest.fixture
@@ -31,11 +31,6 @@ def said() -> list[str]:
 
 def writer_of(store: Store, said: list[str], generation: int = 1) -> Writer:
     return store.writer(generation, said.append)
-
-
-def run_of(store: Store, number: int) -> Any:
-    (run,) = (run for run in store.runs() if run.data.tags[tag_names.NUMBER] == str(number))
-    return run
 
 
 def set_aside(store: Store) -> list[dict[str, Any]]:
@@ -59,21 +54,6 @@ def end_all(store: Store) -> None:
         store.epoch(number, 1)
     for number in range(3):
         store.end(number)
-
-
-def refusing(store: Store, monkeypatch: pytest.MonkeyPatch, run: str, error: Exception) -> None:
-    """Makes the store answer every write to a run with an error."""
-
-    def guarded(write: Any) -> Any:
-        def called(at: str, *arguments: Any, **options: Any) -> Any:
-            if at == run:
-                raise error
-            return write(at, *arguments, **options)
-
-        return called
-
-    for name in ("log_batch", "set_tag", "update_run", "set_terminated", "log_text"):
-        monkeypatch.setattr(store.client, name, guarded(getattr(store.client, name)))
 
 
 def assert_others_are_complete(store: Store, said: list[str], why: str) -> None:
