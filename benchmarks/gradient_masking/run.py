@@ -23,7 +23,7 @@ from models.adversarial.pixels.evaluation import correct
 from models.catalog import Threat, complete
 from models.data.loading import ImageSplits, load_images
 from models.training.network import NetworkTraining
-from tests.support import broken_defences
+from tests.support import broken_defences, tiny_classifiers
 from tests.support.broken_defences import WRAPPED, steep_tanh
 
 THREATS = {
@@ -155,4 +155,5 @@ def measure(store: StoredResults, threats: Sequence[str]) -> dict[str, Any]:
 
 def code_version() -> str:
     """Return the hash of what decides a result: the models, and the broken defences."""
-    return f"{models_version()}-{tree_hash(Path(broken_defences.__file__))}"
+    places = [Path(each.__file__) for each in (broken_defences, tiny_classifiers)]
+    return f"{models_version()}-{tree_hash(*places)}"

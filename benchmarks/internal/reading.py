@@ -18,15 +18,9 @@ import argparse
 import os
 import resource
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +32,7 @@ from search.tracking.read.cache import folder_for
 from search.tracking.read.history import load_history
 from search.tracking.store import all_runs, ensure_experiment, open_client
 from search.tracking.uris import store_uri
+from tests.support.servers import mlflow_server
 
 EXPERIMENT = "big"
 NEW_RUNS = 10
@@ -74,7 +69,7 @@ def measured(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     client_seconds = of_client(client, experiment, options)
     if options.server:
-        with serving(uri, folder) as server:
+        with mlflow_server(uri, folder / "artifacts") as server:
             stores["server"] = of_store(server, database, experiment, options)
     return {"stores": stores, "client": client_seconds, "peak_mib": peak}
 
@@ -126,30 +121,6 @@ def timed(action: Callable[[], object]) -> float:
     started = time.perf_counter()
     action()
     return time.perf_counter() - started
-
-
-@contextmanager
-def serving(store: str, folder: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store,
-         "--artifacts-destination", str(folder / "artifacts"), "--host", "127.0.0.1",
-         "--port", str(port), "--workers", "1"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2)
-                break
-            except OSError:
-                time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def report(

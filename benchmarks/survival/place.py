@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,45 +14,10 @@ import psutil
 from benchmarks.harness.provenance import ROOT
 from search.tracking.store import open_client
 from search.tracking.write.journal import Event, read_events
+from tests.support.servers import Server
 
 # A busy machine needs a minute to start Ray; more than this is a hang.
 PATIENCE_SECONDS = 600.0
-
-
-class Server:
-    """An MLflow server on an SQLite file, which is killed and started again on the same port."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        self.uri = f"http://127.0.0.1:{port}"
-        self._command = [
-            sys.executable, "-m", "mlflow", "server",
-            "--backend-store-uri", f"sqlite:///{folder}/server.db",
-            "--artifacts-destination", str(folder / "artifacts"),
-            "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        ]  # fmt: skip
-
-    def start(self) -> None:
-        """Starts it, and waits until it answers."""
-        self._process = subprocess.Popen(
-            self._command, env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{self.uri}/health", timeout=2)
-                return
-            time.sleep(0.3)
-        raise TimeoutError("the tracking server did not start")
-
-    def kill(self) -> None:
-        """Ends it at once."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
 
 
 @dataclass
@@ -75,8 +36,6 @@ class Place:
         self.uri = self.server.uri if self.server else f"sqlite:///{self.folder}/mlflow.db"
         if self.server is None:
             open_client(self.uri)
-        else:
-            self.server.start()
 
     @property
     def search(self) -> str:

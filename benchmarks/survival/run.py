@@ -17,7 +17,8 @@ from benchmarks.harness.cells import StoredResults, in_parallel
 from benchmarks.harness.code_version import tree_hash
 from benchmarks.harness.provenance import ROOT
 from benchmarks.survival.counts import counts
-from benchmarks.survival.place import PATIENCE_SECONDS, Place, Server, driver_of
+from benchmarks.survival.place import PATIENCE_SECONDS, Place, driver_of
+from tests.support.servers import Server
 
 PLAIN, AWAY, OWN = "SQLite", "server away", "own checkpoints"
 # Of each five searches, which have 25 kills.
@@ -78,7 +79,9 @@ def survive(kind: str, seed: int) -> dict[str, Any]:
     rng = random.Random(seed)
     # Short: Ray's sockets are in it. TMPDIR also keeps the CPU leases apart.
     folder = Path(tempfile.mkdtemp(prefix="v-", dir="/tmp"))
-    server = Server(folder) if kind == AWAY else None
+    server = None
+    if kind == AWAY:
+        server = Server(f"sqlite:///{folder}/server.db", folder / "artifacts")
     try:
         place, kills, finished = Place(folder, server), [], {}
         spec = spec_of(kind, seed, folder)

@@ -8,12 +8,10 @@ those of one data set and untuned settings: a method that a search may choose ne
 
 Nothing was tuned on these images. `run` goes on where it was killed; after a change of the code of
 `models/` all cells are run again.
-Cost: about 15 minutes of one core for one epsilon. `settings` (5 minutes more) prints what the
-settings that Pang et al. 2021 and Rice et al. 2020 found to matter change in the PGD training.
+Cost: about 15 minutes of one core for one epsilon.
 
     python -m benchmarks.training_methods run --jobs 2
     python -m benchmarks.training_methods report
-    python -m benchmarks.training_methods settings --jobs 2
 """
 
 from __future__ import annotations
@@ -22,23 +20,19 @@ from pathlib import Path
 
 from benchmarks.harness.cells import CACHE, StoredResults
 from benchmarks.harness.command_line import parser
-from benchmarks.training_methods import settings
 from benchmarks.training_methods.report import report
 from benchmarks.training_methods.run import EPSILON, cells, key, run
 
 
 def main() -> None:
     options = parser("training_methods", __doc__)
-    options.add_argument("action", choices=("run", "report", "settings"))
+    options.add_argument("action", choices=("run", "report"))
     options.add_argument("--cache", type=Path, default=CACHE)
     options.add_argument("--epsilon", type=float, default=EPSILON)
     options.add_argument("--jobs", type=int, default=2)
     given = options.parse_args()
     if given.action == "run":
         run(given.cache, given.jobs, given.epsilon)
-        return
-    if given.action == "settings":
-        settings.run(given.cache, given.jobs, given.epsilon)
         return
     results, done = StoredResults(given.cache, "training-methods"), []
     for cell in cells(given.epsilon):

@@ -91,8 +91,9 @@ def _draw_all(
                      label=f"earlier searches ({counted(len(earlier), 'trial')})")  # fmt: skip
     axes.scatter(x[~mask], y[~mask], s=34, color=BLUE, alpha=0.75, linewidths=0,
                  label=f"this search ({counted(len(measured), 'trial')})")  # fmt: skip
+    word = "Pareto front" if _is_front(this) else "best"
     axes.scatter(x[mask], y[mask], s=64, color=ORANGE, edgecolors="white", zorder=4,
-                 label=f"{_word(this)} of this search ({int(mask.sum())})")  # fmt: skip
+                 label=f"{word} of this search ({int(mask.sum())})")  # fmt: skip
     _draw_limits(axes, this, measured)
     _join(axes, this, x[mask], y[mask])
     _name_axes(axes, this)
@@ -148,10 +149,6 @@ def _bars(tested: Sequence[dict[str, TestValue]], metric: str) -> tuple[Floats, 
     ]
     values, low, high = np.array(rows, dtype=np.float64).T
     return values, np.vstack([low, high])
-
-
-def _word(this: Search) -> str:
-    return "Pareto front" if _is_front(this) else "best"
 
 
 def _is_front(this: Search) -> bool:

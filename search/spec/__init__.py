@@ -1,13 +1,12 @@
 """The spec of a search: its YAML file, checked once, then frozen."""
 
 from search.spec.checks import SAMPLER_OPTIONS
-from search.spec.errors import Problem, SpecError
+from search.spec.errors import SpecError
 from search.spec.load import checked_again, load_changed, load_spec, spec_from_yaml, with_first
 from search.spec.sections import (
     Budget,
     HistorySettings,
     HyperparameterSpec,
-    Resources,
     Sampler,
     Scheduler,
     Task,
@@ -19,8 +18,6 @@ __all__ = [
     "Budget",
     "HistorySettings",
     "HyperparameterSpec",
-    "Problem",
-    "Resources",
     "Sampler",
     "Scheduler",
     "Spec",

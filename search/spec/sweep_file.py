@@ -185,7 +185,8 @@ def _take(draft: _Draft, path: KeyPath, name: str, found: Translated) -> None:
     if plain in draft.space or plain in draft.settings:
         draft.document.add(path, f"would be called {plain}, as another parameter is; rename one")
         return
-    values = [found.value] if found.entry is None else _numbers_of(found.entry)
+    entry = found.entry or {"choices": [found.value]}
+    values = list(entry.get("choices", (entry.get("low"), entry.get("high"))))
     if name in _EPOCH_NAMES and values and all(type(each) is int and each > 0 for each in values):
         draft.epochs = max(values)
         if found.entry is None:
@@ -202,10 +203,6 @@ def _take(draft: _Draft, path: KeyPath, name: str, found: Translated) -> None:
         draft.note("differs", f'{name}: read it as configuration["{plain}"]')
     for text in found.differs:
         draft.note("differs", f"{plain}: {text}")
-
-
-def _numbers_of(entry: Mapping[str, Any]) -> list[Any]:
-    return list(entry.get("choices", (entry.get("low"), entry.get("high"))))
 
 
 def _in_words(entry: Mapping[str, Any]) -> str:

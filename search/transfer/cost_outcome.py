@@ -103,16 +103,14 @@ class Outcome:
             trials = counted(self.trials, "trial")
             forecast = f"{interval_text(expected, cost)} for {trials}"
             took = amount_text(self.hours, cost)
-            texts.append(f"Forecast was a cost of {forecast}; {self._verb()} {took}.")
+            they = "it" if self.trials == 1 else "they"
+            texts.append(f"Forecast was a cost of {forecast}; {they} took {took}.")
         if texts and self.other_device:
             texts.append(
                 f"The forecast was for {self.forecast.device} and the trials ran on "
                 f"{self.other_device}, so they are not compared."
             )
         return texts
-
-    def _verb(self) -> str:
-        return "it took" if self.trials == 1 else "they took"
 
 
 def outcome_of(

@@ -43,6 +43,7 @@ from tests.browser.two_searches import (
     verdict,
     write_two_searches,
 )
+from tests.support.servers import free_port
 
 pytestmark = [
     pytest.mark.browser,
@@ -64,9 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def port(folder: Path) -> Iterator[int]:
     """Yields the port at which the real command serves, or soon will; it creates the store."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number = int(free.getsockname()[1])
+    number = free_port()
     command = [sys.executable, "-m", "search", "ui", "--port", str(number),
                "--tracking-uri", uri(folder)]  # fmt: skip
     with (folder / "server.log").open("wb") as log:

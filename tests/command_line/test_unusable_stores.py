@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import http.server
-import socket
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.commands import Said
+from tests.support.proxies import answering
+from tests.support.servers import free_port
 from tests.support.stored_search import Stored
 
 
@@ -22,26 +20,12 @@ from tests.support.stored_search import Stored
 def broken_server() -> Iterator[str]:
     """A web server that is not MLflow."""
 
-    class NotFound(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_error(404)
-
-        do_POST = do_GET
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), NotFound)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with answering(lambda _: (404, "<h1>no such page</h1>")) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def dead_server() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 @pytest.mark.parametrize("arguments", [["history"], ["show", "hills"], ["resume", "hills"]])

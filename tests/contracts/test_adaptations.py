@@ -77,6 +77,16 @@ def snapshot(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: weight.detach().clone() for name, weight in model.named_parameters()}
 
 
+def test_it_starts_as_the_pretrained_model(case: Any) -> None:
+    """All but a prefix, which attention sees from the first step."""
+    method, kind, base, configuration = case
+    if method == "prefix":
+        pytest.skip("it is drawn at random")
+    untouched = base.fresh(0, configuration, own_copy=True)
+    expected = logits(untouched, kind)
+    torch.testing.assert_close(logits(prepare(base, configuration).model, kind), expected)
+
+
 def test_only_the_intended_weights_train_and_all_of_them_do(case: Any) -> None:
     """Three steps change them all; its state holds them, and its count and groups are of them."""
     method, kind, base, configuration = case

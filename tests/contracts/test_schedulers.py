@@ -30,7 +30,6 @@ PATIENT, PATIENCE = 5, 6
 MULTI = {"name": "multi_objective_asha", "grace_epochs": 1, "reduction_factor": 2}
 LEFT, RIGHT = ({"metric": name, "direction": "maximize"} for name in ("left", "right"))
 BOUND = {"role": "constraint", "bound": 0.5}
-MINIMIZED = {"direction": "minimize"}
 TOLERANCE = {"role": "lexicographic", "tolerance": 0.1}
 
 # Name -> what it says in a spec.

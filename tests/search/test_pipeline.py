@@ -44,6 +44,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Stored:
     return stored(tmp_path_factory.getbasetemp())
 
 
+@pytest.fixture
+def copy(store: Stored, tmp_path: Path) -> Stored:
+    return store.copied(tmp_path)
+
+
 def new_search(store: Stored, folder: Path, **changes: Any) -> Plan:
     return new_plan(prepare(hills_spec(**changes), store.uri, say=silent), store.uri, folder, None)
 
@@ -111,8 +116,9 @@ def test_a_new_search_is_in_the_store_before_anything_runs(store: Stored) -> Non
     assert summary.environment.keys() >= {"code", "python", "ray", "optuna", "mlflow", "torch"}
 
 
-def test_a_new_search_stores_how_its_objectives_count(store: Stored, tmp_path: Path) -> None:
-    copy = store.copied(tmp_path)
+def test_a_new_search_stores_how_its_objectives_count(
+    copy: Stored, store: Stored, tmp_path: Path
+) -> None:
     bound = {"metric": "right", "direction": "maximize", "role": "constraint", "bound": 0.8}
     left = {"metric": "left", "direction": "maximize"}
     plan = new_search(copy, tmp_path, name="bound", objectives=[left, bound])
@@ -139,10 +145,7 @@ def test_a_search_is_resumed_from_its_summary_run_alone(store: Stored) -> None:
     assert replace(plan, prior=store.plan.prior) == replace(store.plan, tracking_uri=store.uri)
 
 
-def test_a_resumed_search_keeps_the_forecast_of_its_first_launch(
-    store: Stored, tmp_path: Path
-) -> None:
-    copy = store.copied(tmp_path)
+def test_a_resumed_search_keeps_the_forecast_of_its_first_launch(copy: Stored) -> None:
     client = open_client(copy.uri)
     forecast = CostForecast("core", 5, per_trial=Estimate(2.0, 1.0, 4.0, 3))
     client.set_tag(copy.plan.summary_run, tag_names.COST_FORECAST, forecast.to_json())
@@ -169,9 +172,8 @@ def test_a_resumed_search_learns_neither_from_itself_nor_from_what_came_later(
 
 
 def test_a_stored_spec_repeats_a_search_whatever_the_store_has_learned_since(
-    store: Stored, tmp_path: Path
+    copy: Stored, store: Stored, tmp_path: Path
 ) -> None:
-    copy = store.copied(tmp_path)
     first = prepare(hills_spec(), copy.uri, say=silent)
     kept = find_summary(open_client(copy.uri), new_search(copy, tmp_path, name="kept").search)
     new_search(copy, tmp_path, name="since")
@@ -183,9 +185,8 @@ def test_a_stored_spec_repeats_a_search_whatever_the_store_has_learned_since(
 
 
 def test_a_search_with_another_history_than_it_pins_does_not_start_but_resumes(
-    store: Stored, tmp_path: Path
+    copy: Stored, store: Stored, tmp_path: Path
 ) -> None:
-    copy = store.copied(tmp_path)
     plan = new_search(copy, tmp_path, name="kept")
     trials = load_history(copy.uri, searches=[store.search]).prior_trials()
     open_client(copy.uri).delete_run(trials[0].run_id)
@@ -218,9 +219,8 @@ def test_a_function_named_by_the_store_runs_only_if_it_is_allowed_by_name(store:
 
 
 def test_a_search_that_is_alive_is_not_resumed_and_the_message_says_how_to_end_it(
-    store: Stored, tmp_path: Path
+    copy: Stored,
 ) -> None:
-    copy = store.copied(tmp_path)
     client = open_client(copy.uri)
     run = find_summary(client, copy.search).run_id
     client.set_tag(run, "twentieth.owner", owner_name())
@@ -229,8 +229,7 @@ def test_a_search_that_is_alive_is_not_resumed_and_the_message_says_how_to_end_i
         resume(copy)
 
 
-def test_more_trials_raise_the_budget_for_good(store: Stored, tmp_path: Path) -> None:
-    copy = store.copied(tmp_path)
+def test_more_trials_raise_the_budget_for_good(copy: Stored) -> None:
     assert resume(copy, more_trials=3).trials_budget == 8
     assert resume(copy).trials_budget == 8
 
@@ -245,9 +244,8 @@ def test_a_search_of_a_known_task_says_what_it_trains_again(store: Stored) -> No
 
 @pytest.mark.parametrize("stop", ["auto", "never"])
 def test_the_budget_is_a_limit_until_the_user_asks_for_a_number(
-    store: Stored, tmp_path: Path, stop: str
+    copy: Stored, tmp_path: Path, stop: str
 ) -> None:
-    copy = store.copied(tmp_path)
     plan = new_search(copy, tmp_path, budget={"trials": 5, "epochs": 4, "stop": stop})
     assert plan.may_end == (stop == "auto")
     assert resume(copy, plan.search).may_end == (stop == "auto")
@@ -256,9 +254,8 @@ def test_the_budget_is_a_limit_until_the_user_asks_for_a_number(
 
 
 def test_a_search_that_ended_by_itself_goes_on_for_as_many_trials_as_it_is_asked_to(
-    store: Stored, tmp_path: Path
+    copy: Stored,
 ) -> None:
-    copy = store.copied(tmp_path)
     run, client = copy.plan.summary_run, open_client(copy.uri)
     client.set_tag(run, tag_names.REASON, "ended after 4 of at most 5 trials: too little")
     client.set_tag(run, tag_names.BUDGET, "4")
@@ -271,12 +268,11 @@ def test_a_search_that_ended_by_itself_goes_on_for_as_many_trials_as_it_is_asked
 
 
 def test_a_resume_that_fails_leaves_the_budget_as_it_was(
-    store: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    copy: Stored, store: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: Any, **__: Any) -> None:
         raise ConnectionError("the store went away")
 
-    copy = store.copied(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(pipeline, "prepare", away)
         with pytest.raises(ConnectionError):
@@ -312,9 +308,8 @@ def test_a_report_comes_from_the_store_alone(store: Stored, tmp_path: Path) -> N
 
 
 def test_a_report_corrects_the_share_of_the_best_known_of_the_tasks_other_searches(
-    store: Stored, tmp_path: Path
+    copy: Stored, store: Stored, tmp_path: Path
 ) -> None:
-    copy = store.copied(tmp_path)
     client = open_client(copy.uri)
     old = find_summary(client, store.search)
     publish_totals(client, old.run_id, {"share_of_best_known": 0.5})
@@ -326,15 +321,13 @@ def test_a_report_corrects_the_share_of_the_best_known_of_the_tasks_other_search
     assert metrics[plan.summary_run]["search/share_of_best_known"] == 0.0
 
 
-def test_a_search_without_a_trial_has_a_report_too(store: Stored, tmp_path: Path) -> None:
-    copy = store.copied(tmp_path)
+def test_a_search_without_a_trial_has_a_report_too(copy: Stored, tmp_path: Path) -> None:
     plan = new_search(copy, tmp_path, name="bare")
     place, verdict = publish_report(plan.search, copy.uri, tmp_path / "reports")
     assert (place / "report.md").exists() and verdict
 
 
-def test_a_report_needs_no_training_function(store: Stored, tmp_path: Path) -> None:
-    copy = store.copied(tmp_path)
+def test_a_report_needs_no_training_function(copy: Stored, store: Stored, tmp_path: Path) -> None:
     spec_yaml = hills_spec().to_yaml().replace(FUNCTION, "moved_since.functions:two_hills")
     assert "moved_since" in spec_yaml
     create_summary(

@@ -14,6 +14,7 @@ from torch.nn import functional
 from models.catalog import complete
 from models.data.loading import ImageSplits
 from models.networks.cnn import CNN
+from tests.support.tiny_classifiers import Then, Through
 
 # DESIGN section 3 point 9: plain training with this gain looked robust to PGD-10.
 GAIN = 8.0
@@ -28,40 +29,6 @@ class Scaled(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.model(images) * self.factor
-
-
-class Quantised(nn.Module):
-    """Pixels rounded to a few levels, whose gradient is zero everywhere."""
-
-    def __init__(self, model: nn.Module, levels: int = 4) -> None:
-        super().__init__()
-        self.model, self.levels = model, levels
-
-    def forward(self, images: Tensor) -> Tensor:
-        steps = self.levels - 1
-        return self.model(torch.round(images * steps) / steps)
-
-
-class Noisy(nn.Module):
-    """Normal noise on the pixels at inference, drawn anew in each pass."""
-
-    def __init__(self, model: nn.Module, spread: float = 0.1) -> None:
-        super().__init__()
-        self.model, self.spread = model, spread
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.model(images + self.spread * torch.randn_like(images))
-
-
-class Probabilities(nn.Module):
-    """A softmax as the last layer."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.model(images).softmax(1)
 
 
 class SteepTanh(nn.Module):
@@ -79,9 +46,12 @@ class SteepTanh(nn.Module):
 WRAPPED: Mapping[str, Callable[[nn.Module], nn.Module]] = {
     "logits x 30": lambda model: Scaled(model, 30.0),
     "logits x 0.001": lambda model: Scaled(model, 1e-3),
-    "quantised inputs": Quantised,
-    "noise at inference": Noisy,
-    "softmax outputs": Probabilities,
+    # Four levels; the gradient is zero everywhere.
+    "quantised inputs": lambda model: Through(lambda images: torch.round(images * 3) / 3, model),
+    "noise at inference": lambda model: Through(
+        lambda images: images + 0.1 * torch.randn_like(images), model
+    ),
+    "softmax outputs": lambda model: Then(model, lambda logits: logits.softmax(1)),
 }
 
 # Names of warnings that tell what is the matter with a defence.

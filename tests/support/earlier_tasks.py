@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from optuna.distributions import FloatDistribution
 
+from search.apply.candidate_grid import CandidateGrid
 from search.apply.proposal_source import Context, Tried
 from search.apply.task_models import TaskModel, task_models
+from search.apply.transfer_model import TransferModel
 from search.history import Trial
 from search.history.states import State
 from search.objectives import Objective
@@ -74,6 +76,23 @@ def at_random(
         prior_trial(name, f"{name}/{index}", "complete", each, as_values(loss(**each)), True)
         for index, each in enumerate(drawn)
     ]
+
+
+def bowl(x: float, y: float) -> float:
+    return (x - 0.3) ** 2 + (y - 0.6) ** 2
+
+
+def cliff(x: float, y: float) -> float:
+    return float(np.sin(9 * x) * np.cos(8 * y))
+
+
+def past(loss: Loss = bowl, name: str = "past") -> list[TaskModel]:
+    """Makes the model of a task that was searched at random in the square."""
+    return modelled(at_random(name, loss, 30, 7), SQUARE)
+
+
+def model(tasks=(), same_task=(), left_out=None) -> TransferModel:
+    return TransferModel(tasks, left_out or {}, CandidateGrid(SQUARE), same_task, 0)
 
 
 def unnamed(directions: Sequence[str]) -> tuple[Objective, ...]:

@@ -13,7 +13,7 @@ from search.tracking.uris import store_uri
 from tests.support.functions import Gate
 from tests.support.launches import Place
 from tests.support.servers import Server
-from tests.support.stores import migrated_store
+from tests.support.stores import Store, migrated_store, new_store
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,12 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
     gate = Gate(tmp_path / "gate")
     yield gate
     gate.open()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Makes a store with one search, without trials."""
+    return new_store(tmp_path)
 
 
 @pytest.fixture

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from models.catalog import Threat, Value, complete
 from models.data.loading import ImageSplits
+from models.networks.builder import Builder, network_data
 from models.training.network import NetworkTraining
+from models.weights.checkpoints import newest_checkpoint, save_checkpoint
+from models.weights.from_checkpoint import from_network, trained_network
+from models.weights.initial import InitialWeights, load_initial, save_initial
 
 QUICK = Threat(steps=2, cheap_steps=1, examples=20, cheap_examples=10)
 SMALL: dict[str, Value] = {"width": 4, "fully_connected_width": 16, "batch_size": 16}
@@ -37,6 +42,19 @@ EACH_METHOD: list[dict[str, Value]] = [
 def train(configuration: dict[str, Value], data: ImageSplits, **changes: Any) -> NetworkTraining:
     arguments: dict[str, Any] = {"epochs": 2, "seed": 0, "threat": QUICK, **changes}
     return NetworkTraining(complete("cnn", configuration), data, **arguments)
+
+
+def taken(
+    builder: Builder, configuration: dict[str, Value], data: ImageSplits, folder: Path
+) -> InitialWeights:
+    """The weights of a network trained for an epoch, through a checkpoint and a file."""
+    source = NetworkTraining(configuration, data, epochs=1, seed=0, threat=QUICK, builder=builder)
+    save_checkpoint(folder, 1, 1, list(source.run()), source.state_dict())
+    checkpoint, known = newest_checkpoint(folder), network_data(data)
+    assert checkpoint is not None
+    model = trained_network(checkpoint.load_state()["model"], builder, configuration, known)
+    found = from_network(model, builder, configuration, known)
+    return load_initial(save_initial(folder / "weights", found))
 
 
 def without_seconds(report: dict[str, float]) -> dict[str, float]:

@@ -47,16 +47,28 @@ class _Backward(torch.autograd.Function):
         return ctx.change(gradient), None
 
 
-class ChangedGradient(Masked):
-    """The network as it is, whose gradient with respect to the image is replaced."""
+def with_gradient(change: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return the identity of images, whose gradient with respect to them is replaced."""
+    return lambda images: _Backward.apply(images, change)
 
-    def __init__(self, network: nn.Module, change: Callable[[Tensor], Tensor]) -> None:
+
+class Around(Masked):
+    """A function of the images, the network, and a function of its logits.
+
+    The gradient of one of the functions is of no use.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        before: Callable[[Tensor], Tensor] = lambda images: images,
+        after: Callable[[Tensor], Tensor] = lambda logits: logits,
+    ) -> None:
         super().__init__(network)
-        self.change = change
+        self.before, self.after = before, after
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.networks[0](_Backward.apply(images, self.change))
-        return logits
+        return self.after(self.networks[0](self.before(images)))
 
 
 class Detached(Masked):
@@ -102,29 +114,6 @@ class Drawn(Hashed):
         return self.by(torch.randint(len(self.networks), (len(images),)), images)
 
 
-class Before(Masked):
-    """A function of the images without a useful gradient, then the network."""
-
-    def __init__(self, network: nn.Module, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__(network)
-        self.function = function
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.networks[0](self.function(images))
-        return logits
-
-
-class After(Masked):
-    """The network, then a function of its logits whose gradient is of no use."""
-
-    def __init__(self, network: nn.Module, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__(network)
-        self.function = function
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.function(self.networks[0](images))
-
-
 def decoy(images: Tensor) -> Tensor:
     """Return ten logits of order 1 that are linear in the images and know nothing of classes."""
     generator = torch.Generator().manual_seed(0)
@@ -149,31 +138,24 @@ def median(images: Tensor) -> Tensor:
     return windows.median(-1).values
 
 
-def saturated(images: Tensor) -> Tensor:
-    """Return nearly the images through a steep tanh at grey and back, whose gradient vanishes."""
-    return (
-        images
-        + 0.15 * torch.tanh(200 * (images - 0.5)).detach()
-        - 0.15 * (torch.tanh(200 * (images - 0.5)))
-    )
-
-
 # What a search was deceived by, and other ways to the same end.
 MASKED: Mapping[str, Wrap] = {
     "detached main branch": lambda few: Detached(few[0]),
-    "NaN gradient": lambda few: ChangedGradient(few[0], lambda g: torch.full_like(g, torch.nan)),
+    "NaN gradient": lambda few: Around(
+        few[0], with_gradient(lambda g: torch.full_like(g, torch.nan))
+    ),
     "labels and a decoy": lambda few: Labels(few[0]),
     "hash of the pixels": lambda few: Hashed(*few),
     "detached, with noise": lambda few: Detached(few[0], 0.5),
     "network drawn at random": lambda few: Drawn(*few),
-    "gradient of the wrong sign": lambda few: ChangedGradient(few[0], torch.neg),
-    "random gradient": lambda few: ChangedGradient(few[0], torch.randn_like),
-    "zero gradient": lambda few: ChangedGradient(few[0], lambda g: 0 * g),
-    "quantised inputs": lambda few: Before(few[0], quantised),
-    "quantised, straight-through": lambda few: Before(few[0], straight_through),
-    "rounded to bytes, straight-through": lambda few: Before(
+    "gradient of the wrong sign": lambda few: Around(few[0], with_gradient(torch.neg)),
+    "random gradient": lambda few: Around(few[0], with_gradient(torch.randn_like)),
+    "zero gradient": lambda few: Around(few[0], with_gradient(lambda g: 0 * g)),
+    "quantised inputs": lambda few: Around(few[0], quantised),
+    "quantised, straight-through": lambda few: Around(few[0], straight_through),
+    "rounded to bytes, straight-through": lambda few: Around(
         few[0], lambda images: straight_through(images, 256)
     ),
-    "softmax of logits x 100": lambda few: After(few[0], lambda z: (100 * z).softmax(1)),
-    "median filter": lambda few: Before(few[0], median),
+    "softmax of logits x 100": lambda few: Around(few[0], after=lambda z: (100 * z).softmax(1)),
+    "median filter": lambda few: Around(few[0], median),
 }

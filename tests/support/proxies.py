@@ -23,7 +23,9 @@ Answer = tuple[int, str]
 EXPERIMENTS = json.dumps({"experiments": [{"experiment_id": "0", "name": "Default"}]})
 
 
-class _Silent(http.server.BaseHTTPRequestHandler):
+class Silent(http.server.BaseHTTPRequestHandler):
+    """A web server's answers, of which nothing is printed."""
+
     def log_message(self, *_: Any) -> None:
         pass
 
@@ -38,7 +40,8 @@ class _Silent(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def _serving(handler: type[_Silent], certificate: Path | None = None) -> Iterator[int]:
+def serving(handler: type[Silent], certificate: Path | None = None) -> Iterator[int]:
+    """Yields the port of a web server with these answers."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -59,7 +62,7 @@ def answering(
 ) -> Iterator[int]:
     """Yields the port of a web server that answers the question as `answer` says, and else 404."""
 
-    class Handler(_Silent):
+    class Handler(Silent):
         def do_POST(self) -> None:
             self.body()
             found = self.path.split("?")[0] == prefix + QUESTION
@@ -68,7 +71,7 @@ def answering(
 
         do_GET = do_POST
 
-    with _serving(Handler, certificate) as port:
+    with serving(Handler, certificate) as port:
         yield port
 
 
@@ -89,7 +92,7 @@ def forwarding(names: Mapping[str, int], *, credentials: str = "") -> Iterator[P
     """Yields a proxy; `names` are host names and ports of this machine that they lead to."""
     asked: list[str] = []
 
-    class Handler(_Silent):
+    class Handler(Silent):
         def _refuses(self, host: str) -> bool:
             asked.append(self.path)
             if credentials and self.headers.get("Proxy-Authorization") != credentials:
@@ -126,7 +129,7 @@ def forwarding(names: Mapping[str, int], *, credentials: str = "") -> Iterator[P
                 back.join()
             self.close_connection = True
 
-    with _serving(Handler) as port:
+    with serving(Handler) as port:
         yield Proxy(port, asked)
 
 

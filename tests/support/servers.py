@@ -1,4 +1,4 @@
-"""MLflow servers and PostgreSQL clusters on loopback that end with their test."""
+"""MLflow servers and PostgreSQL clusters on loopback that end with their test or benchmark."""
 
 from __future__ import annotations
 
@@ -66,8 +66,9 @@ class Server:
         os.killpg(self._process.pid, what)
 
     def kill(self) -> None:
-        """Ends it at once."""
-        self.tell(signal.SIGKILL)
+        """Ends it at once, if it has not ended."""
+        with contextlib.suppress(ProcessLookupError):
+            self.tell(signal.SIGKILL)
         self._process.wait()
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 from safetensors.numpy import save_file
+
+from tests.support.text_folders import write_texts
 
 CLASSES = ("weather", "sport")
 TEXTS = (
@@ -47,19 +47,9 @@ def with_task(**changes: Any) -> str:
     return fine_tuning(task={key: value for key, value in task.items() if value is not None})
 
 
-def write_texts(folder: Path) -> Path:
-    """Write three splits of the same sentences, each with a word of its own."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for split in ("train", "validation", "test"):
-        table = pa.table(
-            {
-                "text": [f"{text} {split}" for text, _ in TEXTS],
-                "label": pa.array([label for _, label in TEXTS], pa.int64()),
-            }
-        )
-        metadata = {"label_names": json.dumps(CLASSES), "licence": "CC0-1.0"}
-        pq.write_table(table.replace_schema_metadata(metadata), folder / f"{split}.parquet")
-    return folder
+def write_sentences(folder: Path) -> Path:
+    texts, labels = zip(*TEXTS, strict=True)
+    return write_texts(folder, {"text": [*texts], "label": [*labels]}, CLASSES)
 
 
 def write_model(folder: Path, **config: Any) -> Path:
@@ -73,7 +63,7 @@ def write_model(folder: Path, **config: Any) -> Path:
 
 def place(folder: Path, text: str, below: str = "") -> Path:
     """Write a spec file next to its data and model; return its path."""
-    write_texts(folder / "data" / "texts")
+    write_sentences(folder / "data" / "texts")
     write_model(folder / below / "model")
     (folder / "spec.yaml").write_text(text)
     return folder / "spec.yaml"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from search.objectives import Objective
+from search.tracking import tag_names
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import create_summary
 from search.tracking.uris import store_uri
@@ -96,6 +97,27 @@ def counted(client: Any, monkeypatch: Any) -> Counter[str]:
     for name in ("create_run", "log_batch", "log_text", "set_tag", "set_terminated", "update_run"):
         monkeypatch.setattr(client, name, counting(name))
     return calls
+
+
+def run_of(store: Store, number: int) -> Any:
+    """Returns the run of a trial."""
+    (run,) = (run for run in store.runs() if run.data.tags[tag_names.NUMBER] == str(number))
+    return run
+
+
+def refusing(store: Store, monkeypatch: Any, run: str, error: Exception) -> None:
+    """Makes the store answer every write to a run with an error."""
+
+    def guarded(write: Any) -> Any:
+        def called(at: str, *arguments: Any, **options: Any) -> Any:
+            if at == run:
+                raise error
+            return write(at, *arguments, **options)
+
+        return called
+
+    for name in ("log_batch", "set_tag", "update_run", "set_terminated", "log_text"):
+        monkeypatch.setattr(store.client, name, guarded(getattr(store.client, name)))
 
 
 @cache

@@ -16,6 +16,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.history import History, Rejected, Search
 from search.history.table import TRIALS
 from search.objectives.objective import Role, from_lists
@@ -87,6 +88,17 @@ def history(
 ) -> History:
     table = pa.Table.from_pylist(list(rows), schema=TRIALS)
     return History(table, {each.id: each for each in searches}, tuple(rejected))
+
+
+def measured(
+    configurations: Sequence[Mapping[str, Any]], values: Sequence[float], search: str = "cold"
+) -> ObjectiveMatrix:
+    """Returns trials of these configurations with these clean accuracies."""
+    rows = [
+        row(number, [value], configuration=configuration, search=search)
+        for number, (configuration, value) in enumerate(zip(configurations, values, strict=True))
+    ]
+    return objective_matrix(history(rows).prior_trials(), BOTH[:1])
 
 
 def evaluate(configuration: Mapping[str, Any]) -> tuple[float, float]:

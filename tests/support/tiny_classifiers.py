@@ -1,4 +1,4 @@
-"""Hand-made classifiers of 4x4 images, some with masked gradients, with errors known by hand."""
+"""Hand-made classifiers of small images, some with masked gradients, with errors known by hand."""
 
 from __future__ import annotations
 
@@ -27,6 +27,29 @@ class Linear(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return (images.flatten(1) - 0.5) @ self.weights.T
+
+
+class Bright(nn.Module):
+    """Class 1 from a mean brightness of 0.5 on."""
+
+    def __init__(self, border: float = 0.5) -> None:
+        super().__init__()
+        self.register_buffer("border", torch.tensor(border))
+
+    def forward(self, images: Tensor) -> Tensor:
+        above = images.mean(dim=(1, 2, 3)) - self.border
+        return torch.stack([-above, above], dim=1)
+
+
+class Nearest(nn.Module):
+    """Logits fall with the distance of an image's mean to that of each class: k / (classes - 1)."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.means = nn.Parameter(torch.linspace(0, 1, classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return -10 * (images.mean(dim=(1, 2, 3))[:, None] - self.means).abs()
 
 
 class Through(nn.Module):
@@ -59,6 +82,11 @@ def examples(classes: int = 3, n: int = 40, seed: int = 0) -> tuple[Tensor, Tens
     brighter = torch.linspace(0.05, 0.4, n)[:, None]
     images = 0.3 + 0.04 * torch.rand((n, 16), generator=generator) + brighter * owned
     return images.reshape(n, 1, 4, 4), labels
+
+
+def flat(*values: float) -> Tensor:
+    """Images (n, 1, 6, 6) of one brightness each."""
+    return torch.tensor(values)[:, None, None, None].expand(-1, 1, 6, 6).clone()
 
 
 def straight_through(images: Tensor) -> Tensor:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from models.adaptation import adapt
@@ -18,30 +15,10 @@ from models.networks.base_model import BaseModel, locate_base
 from models.networks.transformer import LoadedBase
 from models.weights.checkpoints import save_checkpoint
 from models.weights.rebuild import TrainedTrial
+from tests.support.text_folders import write_texts
 from tests.support.tiny_models import tiny_bert, tiny_gpt2, tiny_vit, wordpiece
 
 WORDS = "ada sings in oslo and new york while bands play old songs by night".split()
-
-
-def write_texts(folder: Path, rows: dict[str, list[Any]], names: tuple[str, ...] = ()) -> Path:
-    """A text data set whose splits are marked by one word, so that none repeats another."""
-    folder.mkdir(parents=True)
-    for split, mark in (("train", "day"), ("validation", "noon"), ("test", "dusk")):
-        columns = {
-            key: [_marked(value, mark, key) for value in values] for key, values in rows.items()
-        }
-        metadata = {"label_names": json.dumps(names), "licence": "CC0"}
-        table = pa.table(columns).replace_schema_metadata(metadata)
-        pq.write_table(table, folder / f"{split}.parquet")
-    return folder
-
-
-def _marked(value: Any, mark: str, key: str) -> Any:
-    if key == "tokens":
-        return [*value, mark]
-    if key == "tags":
-        return [*value, "O"]
-    return f"{value} {mark}" if isinstance(value, str) else value
 
 
 def classes(folder: Path, *names: str) -> Path:

@@ -20,7 +20,7 @@ from search.optimize.plan import Plan
 from search.pipeline import new_plan, prepare
 from search.spec import load_spec
 from search.tracking.uris import store_uri
-from search.tracking.write.journal import Event, read_events, sent_offset
+from search.tracking.write.journal import read_events, sent_offset
 
 EPOCHS = 10
 # Trials at once -> mean seconds of their epochs, one window each. The most important first: a run
@@ -183,11 +183,7 @@ def _wait_for_all(plan: Plan, concurrent: int, driver: psutil.Process) -> None:
             raise RuntimeError(f"{len(reported)} of {concurrent} trials report\n{log}")
         time.sleep(0.5)
         events = read_events(plan.storage)
-        reported = {_number(event) for event in events if event.name == "epoch"}
-
-
-def _number(event: Event) -> int:
-    return int(event.fields["number"])
+        reported = {int(event.fields["number"]) for event in events if event.name == "epoch"}
 
 
 def _change(path: Path, pace: float) -> None:

@@ -68,7 +68,7 @@ def _write(
     client: MlflowClient, experiment: str, imported: Imported, key: str, run: ImportedRun
 ) -> None:
     trial = run.trial
-    start = _milliseconds(trial.started or datetime.now(UTC))
+    start = round(1000 * (trial.started or datetime.now(UTC)).timestamp())
     row = to_row(trial.objectives)
     texts = {
         tag_names.KIND: "imported",
@@ -100,7 +100,3 @@ def _write(
     batch.log(client, created.info.run_id)
     end = start + round(1000 * trial.seconds)
     client.set_terminated(created.info.run_id, TO_MLFLOW[trial.state], end)
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)

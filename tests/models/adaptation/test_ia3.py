@@ -1,7 +1,7 @@
 import torch
 
 from models.networks.transformer import LoadedBase
-from tests.support.adaptation_trials import configured, logits, prepare, train
+from tests.support.adaptation_trials import configured, prepare, train
 
 LAYER = "bert.encoder.layer.0."
 
@@ -31,10 +31,7 @@ def test_keys_and_values_are_scaled_after_and_the_feed_forward_before_the_projec
     assert torch.equal(merged.get_parameter(f"{name}.bias"), base[f"{name}.bias"])
 
 
-def test_it_starts_as_the_pretrained_model_and_is_not_drawn_to_zero(bert: LoadedBase) -> None:
-    configuration = configured("classification", "ia3")
-    adapted = prepare(bert, configuration)
-    untouched = bert.fresh(0, configuration, own_copy=False)
-    assert torch.equal(logits(adapted.model, "classification"), logits(untouched, "classification"))
+def test_it_is_not_drawn_to_zero(bert: LoadedBase) -> None:
+    adapted = prepare(bert, configured("classification", "ia3"))
     decayed = [p for g in adapted.parameter_groups(0.1) if g["weight_decay"] for p in g["params"]]
     assert [tuple(weight.shape) for weight in decayed] == [(3, 16)]  # the head's matrix alone

@@ -26,10 +26,20 @@ def training_of(function: Any, folder: Path, *, epochs: int = 3) -> FunctionTrai
     return FunctionTraining(function, {"x": 1}, epochs=epochs, seed=7, place=place)
 
 
-def continued(function: Any, folder: Path, state: Any, *, epochs: int = 3) -> FunctionTraining:
-    training = training_of(function, folder, epochs=epochs)
+def continued(function: Any, folder: Path, state: Any) -> FunctionTraining:
+    training = training_of(function, folder)
     training.load_state_dict(state)
     return training
+
+
+def interrupted(function: Any, folder: Path) -> FunctionTraining:
+    """A training that continues from the state of another one after two of three epochs."""
+    training = training_of(function, folder)
+    running = training.run()
+    next(running), next(running)
+    state = training.state_dict()
+    running.close()
+    return continued(function, folder, state)
 
 
 def counts(configuration: Any, trial: TrialContext) -> None:
@@ -63,12 +73,7 @@ def test_between_two_epochs_the_function_waits(tmp_path: Path) -> None:
 
 
 def test_it_continues_from_its_own_state_and_trains_no_epoch_again(tmp_path: Path) -> None:
-    training = training_of(counts, tmp_path)
-    running = training.run()
-    next(running), next(running)
-    state = training.state_dict()
-    running.close()
-    again = continued(counts, tmp_path, state)
+    again = interrupted(counts, tmp_path)
     assert list(again.run()) == [{"total": 3.0}] and again.ended
 
 
@@ -109,12 +114,7 @@ def test_epochs_after_its_last_checkpoint_are_trained_again(tmp_path: Path) -> N
         for epoch in range(trial.epoch, trial.epochs):
             trial.report({"x": epoch}, checkpoint={"epoch": epoch} if epoch == 0 else None)
 
-    training = training_of(train, tmp_path)
-    running = training.run()
-    next(running), next(running)
-    state = training.state_dict()
-    running.close()
-    assert list(continued(train, tmp_path, state).run()) == [{"x": 2.0}]
+    assert list(interrupted(train, tmp_path).run()) == [{"x": 2.0}]
     assert started == [0, 1]
 
 
@@ -323,12 +323,7 @@ def test_a_generator_with_a_state_continues_from_it(tmp_path: Path) -> None:
             seen.append(epoch)
             yield {"x": epoch}, {"epoch": epoch + 1}
 
-    training = training_of(train, tmp_path)
-    running = training.run()
-    next(running), next(running)
-    state = training.state_dict()
-    running.close()
-    assert list(continued(train, tmp_path, state).run()) == [{"x": 2.0}]
+    assert list(interrupted(train, tmp_path).run()) == [{"x": 2.0}]
     assert seen == [0, 1, 2]
 
 

@@ -10,12 +10,8 @@ import torch
 
 from models.catalog import Threat, complete
 from models.data.loading import ImageSplits
-from models.networks.builder import Builder, network_data
 from models.training.network import NetworkTraining
-from models.weights.checkpoints import newest_checkpoint, save_checkpoint
-from models.weights.from_checkpoint import from_network, trained_network
-from models.weights.initial import InitialWeights, load_initial, save_initial
-from tests.support.image_trainings import without_seconds
+from tests.support.image_trainings import taken, without_seconds
 from tests.support.networks import builtin_cnn, linear, resnet
 
 THREAT = Threat(steps=2, cheap_steps=1, examples=20, cheap_examples=20)
@@ -42,17 +38,6 @@ def test_the_built_in_cnn_as_a_users_builder_gives_the_same_metrics_bit_for_bit(
         entries.append([without_time(each) for each in training.run()])
         entries[-1].append(without_time(training.confirm() | training.evaluate_test()))
     assert entries[0] == entries[1]
-
-
-def taken(builder: Builder, configuration: dict, data: ImageSplits, folder: Path) -> InitialWeights:
-    """The weights of a network trained for an epoch, through a checkpoint and a file."""
-    source = NetworkTraining(configuration, data, epochs=1, seed=0, threat=THREAT, builder=builder)
-    save_checkpoint(folder, 1, 1, list(source.run()), source.state_dict())
-    checkpoint, known = newest_checkpoint(folder), network_data(data)
-    assert checkpoint is not None
-    model = trained_network(checkpoint.load_state()["model"], builder, configuration, known)
-    found = from_network(model, builder, configuration, known)
-    return load_initial(save_initial(folder / "weights", found))
 
 
 def test_the_head_and_the_normalisation_of_an_unknown_network_are_recognised(

@@ -11,11 +11,9 @@ import torch
 from models.catalog import Threat, complete
 from models.data.loading import ImageSplits
 from models.networks import cnn
-from models.networks.builder import network_data
 from models.training.network import NetworkTraining
-from models.weights.checkpoints import newest_checkpoint, save_checkpoint
-from models.weights.from_checkpoint import from_network, trained_network
-from models.weights.initial import InitialWeights, load_initial, save_initial
+from models.weights.initial import InitialWeights
+from tests.support.image_trainings import taken
 
 SMALL = complete("cnn", {"width": 4, "fully_connected_width": 8, "normalisation": "batch"})
 THREAT = Threat(examples=4, cheap_examples=4)
@@ -28,55 +26,45 @@ def training(
 
 
 @pytest.fixture(scope="module")
-def taken(few_digits: ImageSplits, tmp_path_factory: pytest.TempPathFactory) -> InitialWeights:
-    """Weights of a network that was trained for an epoch, through its checkpoint and a file."""
-    folder = tmp_path_factory.mktemp("source")
-    source = training(few_digits)
-    metrics = list(source.run())
-    save_checkpoint(folder, 1, 1, metrics, source.state_dict())
-    checkpoint = newest_checkpoint(folder)
-    assert checkpoint is not None
-    data = network_data(few_digits)
-    model = trained_network(checkpoint.load_state()["model"], cnn.build, SMALL, data)
-    found = from_network(model, cnn.build, SMALL, data)
-    return load_initial(save_initial(folder / "weights", found))
+def learned(few_digits: ImageSplits, tmp_path_factory: pytest.TempPathFactory) -> InitialWeights:
+    return taken(cnn.build, SMALL, few_digits, tmp_path_factory.mktemp("source"))
 
 
 def test_a_network_starts_from_what_another_has_learned(
-    few_digits: ImageSplits, taken: InitialWeights
+    few_digits: ImageSplits, learned: InitialWeights
 ) -> None:
-    started = training(few_digits, taken, seed=5).model.state_dict()
-    assert taken.head == ("classifier.3.weight", "classifier.3.bias")
-    for name, tensor in taken.tensors.items():
+    started = training(few_digits, learned, seed=5).model.state_dict()
+    assert learned.head == ("classifier.3.weight", "classifier.3.bias")
+    for name, tensor in learned.tensors.items():
         assert torch.equal(started[name], tensor), name
 
 
 def test_the_normalisation_of_the_input_is_that_of_the_target(
-    few_digits: ImageSplits, taken: InitialWeights
+    few_digits: ImageSplits, learned: InitialWeights
 ) -> None:
     brighter = replace(few_digits, train_images=few_digits.train_images // 2 + 8)
-    assert not {"mean", "std"} & taken.tensors.keys()
-    own, fresh = training(brighter, taken), training(brighter)
+    assert not {"mean", "std"} & learned.tensors.keys()
+    own, fresh = training(brighter, learned), training(brighter)
     assert torch.equal(own.model.mean, fresh.model.mean)
     assert not torch.equal(own.model.mean, training(few_digits).model.mean)
 
 
 def test_rows_of_new_labels_are_those_of_a_network_without_initial_weights(
-    few_digits: ImageSplits, taken: InitialWeights
+    few_digits: ImageSplits, learned: InitialWeights
 ) -> None:
     names = tuple("3" if name == "0" else f"letter {name}" for name in few_digits.label_names)
     renamed = replace(few_digits, label_names=names)
     head = "classifier.3.weight"
-    own, fresh = training(renamed, taken).model.state_dict(), training(renamed).model.state_dict()
-    assert torch.equal(own[head][0], taken.tensors[head][3])  # the row of "3" is now the first
+    own, fresh = training(renamed, learned).model.state_dict(), training(renamed).model.state_dict()
+    assert torch.equal(own[head][0], learned.tensors[head][3])  # the row of "3" is now the first
     assert torch.equal(own[head][1:], fresh[head][1:])
-    assert torch.equal(own["features.0.weight"], taken.tensors["features.0.weight"])
+    assert torch.equal(own["features.0.weight"], learned.tensors["features.0.weight"])
 
 
 def test_all_randomness_but_the_weights_is_as_without_them(
-    few_digits: ImageSplits, taken: InitialWeights, tmp_path: Path
+    few_digits: ImageSplits, learned: InitialWeights, tmp_path: Path
 ) -> None:
-    first, second = training(few_digits, taken), training(few_digits, taken)
+    first, second = training(few_digits, learned), training(few_digits, learned)
     assert [entry["loss.train"] for entry in first.run()] == [
         entry["loss.train"] for entry in second.run()
     ]
@@ -84,8 +72,8 @@ def test_all_randomness_but_the_weights_is_as_without_them(
         assert torch.equal(tensor, second.model.state_dict()[name])
 
 
-def test_another_architecture_is_refused(few_digits: ImageSplits, taken: InitialWeights) -> None:
+def test_another_architecture_is_refused(few_digits: ImageSplits, learned: InitialWeights) -> None:
     with pytest.raises(ValueError, match="architecture of the source"):
         NetworkTraining(
-            SMALL | {"width": 8}, few_digits, epochs=1, seed=0, threat=THREAT, initial=taken
+            SMALL | {"width": 8}, few_digits, epochs=1, seed=0, threat=THREAT, initial=learned
         )  # fmt: skip

@@ -20,6 +20,7 @@ from models.weights.onnx_model import to_onnx
 from models.weights.rebuild import RebuiltModel, TrainedTrial, rebuild
 from tests.support.image_trainings import train
 from tests.support.networks import resnet
+from tests.support.tiny_classifiers import Then
 from tests.support.trained_trials import classes, finished, tiny_base
 
 needs_onnx = pytest.mark.skipif(
@@ -82,21 +83,11 @@ def test_an_own_network_normalises_inside_the_graph(
     assert np.allclose(found, model(images).detach(), atol=1e-4)
 
 
-class Noisy(nn.Module):
-    """Adds noise in eval mode too, as no graph can repeat."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = nn.Linear(64, 10)
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.linear(images.flatten(1))
-        return logits + torch.rand_like(logits)
-
-
 @needs_onnx
 def test_a_graph_that_computes_other_logits_is_refused(few_digits: ImageSplits) -> None:
-    rebuilt = RebuiltModel(Noisy().eval(), few_digits.label_names, few_digits)
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    noisy = Then(linear, lambda logits: logits + torch.rand_like(logits))  # as no graph can repeat
+    rebuilt = RebuiltModel(noisy.eval(), few_digits.label_names, few_digits)
     with pytest.raises(ValueError, match=r"mine#0: .*fix: leave --onnx out"):
         to_onnx("mine#0", rebuilt)
 

@@ -21,8 +21,9 @@ from models.weights.checkpoints import save_checkpoint
 from models.weights.export import export
 from models.weights.initial import InitialWeights, save_initial
 from models.weights.rebuild import rebuild
+from tests.support.text_folders import write_texts
 from tests.support.tiny_models import byte_pairs, tiny_gpt2
-from tests.support.trained_trials import classes, entities, finished, tiny_base, write_texts
+from tests.support.trained_trials import classes, entities, finished, tiny_base
 
 BATCH = {"input_ids": torch.tensor([[2, 7, 9, 11, 3]]), "attention_mask": torch.ones(1, 5).long()}
 LABELS = ("sad", "calm", "glad")

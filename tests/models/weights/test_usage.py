@@ -24,8 +24,9 @@ from models.weights.export import Exported, Form, export
 from models.weights.rebuild import TrainedTrial, rebuild
 from models.weights.usage import base_lines
 from tests.support.image_trainings import train
+from tests.support.text_folders import write_texts
 from tests.support.tiny_models import byte_pairs, tiny_gpt2
-from tests.support.trained_trials import classes, entities, finished, tiny_base, write_texts
+from tests.support.trained_trials import classes, entities, finished, tiny_base
 
 LABELS = ("sad", "calm", "glad")
 

@@ -10,14 +10,10 @@ from search.apply.candidates import BEST_OF_A_TASK, FRESH, NEIGHBOURS, POOLED, C
 from search.objectives import pareto
 from search.space.encoding import encode
 from tests.support import studies
-from tests.support.earlier_tasks import SQUARE, at_random, modelled
+from tests.support.earlier_tasks import SQUARE, at_random, bowl, modelled
 
 POSITIONS = CandidateGrid(SQUARE)
 CENTRE = {"x": 0.31, "y": 0.62}
-
-
-def bowl(x, y):
-    return (x - 0.3) ** 2 + (y - 0.6) ** 2
 
 
 @pytest.fixture(scope="module")

@@ -20,15 +20,12 @@ from tests.support.earlier_tasks import (
     LINE,
     SQUARE,
     at_random,
+    bowl,
     modelled,
     on_line,
     prior_trial,
     unnamed,
 )
-
-
-def bowl(x, y):
-    return (x - 0.3) ** 2 + (y - 0.6) ** 2
 
 
 def noise(seed):

@@ -7,36 +7,29 @@ import json
 import numpy as np
 import pytest
 
-from search.apply.candidate_grid import CandidateGrid
 from search.apply.transfer_model import (
     FEWEST_COLD,
     FEWEST_WARM,
     FITTED_ALWAYS,
     FITTED_AT_MOST,
-    TransferModel,
     _milestone,
 )
-from tests.support.earlier_tasks import SQUARE, at_random, context, modelled, own_trial, own_trials
-
-
-def bowl(x, y):
-    return (x - 0.3) ** 2 + (y - 0.6) ** 2
+from tests.support.earlier_tasks import (
+    SQUARE,
+    at_random,
+    bowl,
+    cliff,
+    context,
+    model,
+    modelled,
+    own_trial,
+    own_trials,
+    past,
+)
 
 
 def inverted(x, y):
     return -bowl(x, y)
-
-
-def cliff(x, y):
-    return float(np.sin(9 * x) * np.cos(8 * y))
-
-
-def model(tasks=(), same_task=(), left_out=None):
-    return TransferModel(tasks, left_out or {}, CandidateGrid(SQUARE), same_task, 0)
-
-
-def past(loss=bowl, name="past", seed=7):
-    return modelled(at_random(name, loss, 30, seed), SQUARE)
 
 
 # When it proposes.

@@ -5,33 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.apply.candidate_grid import CandidateGrid
-from search.apply.transfer_model import FITTED_ALWAYS, TransferModel
+from search.apply.transfer_model import FITTED_ALWAYS
 from tests.support.earlier_tasks import (
     SQUARE,
-    at_random,
+    bowl,
+    cliff,
     context,
-    modelled,
+    model,
     own_trial,
     own_trials,
+    past,
     prior_trial,
 )
-
-
-def bowl(x, y):
-    return (x - 0.3) ** 2 + (y - 0.6) ** 2
-
-
-def cliff(x, y):
-    return float(np.sin(9 * x) * np.cos(8 * y))
-
-
-def model(tasks=(), same_task=(), left_out=None):
-    return TransferModel(tasks, left_out or {}, CandidateGrid(SQUARE), same_task, 0)
-
-
-def past(loss=bowl, name="past", seed=7):
-    return modelled(at_random(name, loss, 30, seed), SQUARE)
 
 
 @pytest.mark.slow

@@ -21,18 +21,11 @@ from models.catalog import Threat
 from search.cli import verify
 from search.cli.verify import verify_trial
 from search.history import Trial
+from tests.support.tiny_classifiers import Bright, flat
 
 LAST = "adversarial_examples_test.safetensors"
 LATER = "adversarial_examples_all_test_linf_0.1.safetensors"
 METRIC = "accuracy.worst_linf_0.1"
-
-
-class Bright(nn.Module):
-    """Class 1 from a mean brightness of 0.5 on."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        above = images.mean(dim=(1, 2, 3)) - 0.5
-        return torch.stack([-above, above], dim=1)
 
 
 # Of ten images eight are attacked, two of these are wrong as they are, and three are within 0.1 of
@@ -42,9 +35,9 @@ BRIGHTNESS, LABELS = torch.full((10,), 0.1), torch.zeros(10, dtype=torch.int64)
 LABELS[ATTACKED[:2]] = 1
 BROKEN = ATTACKED[[2, 4, 6]]
 BRIGHTNESS[BROKEN] = 0.45
-IMAGES = BRIGHTNESS[:, None, None, None].expand(-1, 1, 2, 2).clone()
+IMAGES = flat(*BRIGHTNESS.tolist())
 HONEST = AdversarialExamples(
-    ATTACKED, BROKEN, torch.full((3, 1, 2, 2), 0.55), "test", METRIC, model_digest(Bright())
+    ATTACKED, BROKEN, flat(*[0.55] * 3), "test", METRIC, model_digest(Bright())
 )
 
 
@@ -138,7 +131,7 @@ def test_an_honest_file_is_shown_beside_what_its_run_logged(stored: Stored) -> N
 def test_images_of_a_larger_ball_under_the_same_name_prove_nothing(stored: Stored) -> None:
     """The file of the issue: a ball of 0.5 would prove 0.0000."""
     index = ATTACKED[2:]
-    far = replace(HONEST, index=index, images=torch.full((6, 1, 2, 2), 0.6))
+    far = replace(HONEST, index=index, images=flat(*[0.6] * 6))
     stored.put(far)
     found = said()
     assert (found.rows[LAST]["bound"], found.rows[LAST]["confirmed"]) == ("0.7500", "0")
@@ -150,7 +143,7 @@ def test_images_of_a_larger_ball_under_the_same_name_prove_nothing(stored: Store
 
 def test_a_larger_ball_under_its_own_name_is_shown_as_what_it_is(stored: Stored) -> None:
     metric = "accuracy.worst_linf_0.5"
-    stored.put(replace(HONEST, index=ATTACKED[2:], images=torch.full((6, 1, 2, 2), 0.6),
+    stored.put(replace(HONEST, index=ATTACKED[2:], images=flat(*[0.6] * 6),
                        metric=metric))  # fmt: skip
     found = said()
     assert (found.rows[LAST]["epsilon"], found.rows[LAST]["bound"]) == ("0.5", "0.0000")
@@ -170,8 +163,8 @@ REFUSED = {
     "attacked without those that withstand": replace(HONEST, attacked=ATTACKED[:7]),
     "all examples of the split, but one": replace(HONEST, attacked=torch.arange(9)),
     "images of another size": replace(HONEST, images=torch.full((3, 1, 3, 3), 0.55)),
-    "pixels that are NaN": replace(HONEST, images=torch.full((3, 1, 2, 2), torch.nan)),
-    "pixels outside [0, 1]": replace(HONEST, images=torch.full((3, 1, 2, 2), 1.01)),
+    "pixels that are NaN": replace(HONEST, images=flat(*[torch.nan] * 3)),
+    "pixels outside [0, 1]": replace(HONEST, images=flat(*[1.01] * 3)),
     "examples twice": replace(HONEST, index=BROKEN[[0, 0, 1]]),
 }
 
@@ -195,7 +188,7 @@ def test_a_damaged_file_alone_is_an_error_without_a_table(stored: Stored, conten
 
 SHOWN: dict[str, tuple[AdversarialExamples, str]] = {
     "the clean image of another example": (
-        replace(HONEST, images=torch.cat([HONEST.images[:2], torch.full((1, 1, 2, 2), 0.1)])),
+        replace(HONEST, images=torch.cat([HONEST.images[:2], flat(0.1)])),
         "1 of 3 images outside the ball",
     ),
     "the clean images themselves": (

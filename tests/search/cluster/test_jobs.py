@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
 import os
-import threading
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +20,7 @@ from search.cluster.jobs import (
     newest,
     wait_until_joined,
 )
+from tests.support.proxies import Silent, serving
 from tests.support.servers import free_port
 
 CLOUD = ClusterFile(Path("/c.yaml"), "c", False, 3)
@@ -157,7 +156,7 @@ JOBS_OF_A_YEAR = 1_200
 def dashboard() -> Iterator[str]:
     """The address of a job service with more jobs than any page has."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Silent):
         def do_GET(self) -> None:
             said: Any = {"version": "4", "ray_version": version("ray"), "ray_commit": "x"}
             if self.path.startswith("/api/jobs/"):
@@ -166,19 +165,10 @@ def dashboard() -> Iterator[str]:
                      "entrypoint": "x", "status": "SUCCEEDED", "start_time": number}
                     for number in range(JOBS_OF_A_YEAR)
                 ]  # fmt: skip
-            body = json.dumps(said).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.reply(200, json.dumps(said).encode())
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(Handler) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_all_jobs_of_a_head_are_listed_however_many(dashboard: str) -> None:

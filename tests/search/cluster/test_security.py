@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import http.server
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 from search.cluster import security
 from search.cluster.access import Answer
 from search.cluster.nodes import HERE, RayNodes, Reply, ThisMachine
+from tests.support.proxies import Silent, serving
 
 
 class OneNode(RayNodes):
@@ -30,17 +29,12 @@ class OneNode(RayNodes):
 
 @contextmanager
 def dashboard(status: int) -> Iterator[str]:
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Silent):
         def do_GET(self) -> None:
-            self.send_response(status)
-            self.end_headers()
+            self.reply(status, b"")
 
-        def log_message(self, format: str, *arguments: object) -> None: ...
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(Handler) as port:
+        yield f"127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(

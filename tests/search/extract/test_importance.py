@@ -9,10 +9,9 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from search.extract.importance import importance_in, importances
-from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
-from search.objectives import Objective
+from search.extract.objective_matrix import ObjectiveMatrix
 from search.space import SearchSpace
-from tests.support.synthetic_history import CLEAN, SPACE, history, row
+from tests.support.synthetic_history import CLEAN, SPACE, measured
 
 FLAT = SearchSpace.from_distributions(
     {
@@ -21,16 +20,6 @@ FLAT = SearchSpace.from_distributions(
         "idle": IntDistribution(1, 9),
     }
 )
-
-
-def measured(
-    configurations: list[dict], values: list[float], search: str = "cold"
-) -> ObjectiveMatrix:
-    rows = [
-        row(number, [value], configuration=configuration, search=search)
-        for number, (configuration, value) in enumerate(zip(configurations, values, strict=True))
-    ]
-    return objective_matrix(history(rows).prior_trials(), [Objective(CLEAN, "maximize")])
 
 
 def flat_search(trials: int = 30, seed: int = 0, search: str = "cold") -> ObjectiveMatrix:

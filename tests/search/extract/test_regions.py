@@ -6,23 +6,13 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.extract.regions import best_quarter, regions
-from search.objectives import Objective
 from search.space import SearchSpace
-from tests.support.synthetic_history import CLEAN, history, row
+from tests.support.synthetic_history import measured
 
 SPACE = SearchSpace.from_distributions(
     {"rate": FloatDistribution(1e-4, 1.0, log=True), "kind": CategoricalDistribution(("a", "b"))}
 )
-
-
-def measured(configurations: list[dict], values: list[float]) -> ObjectiveMatrix:
-    rows = [
-        row(number, [value], configuration=configuration)
-        for number, (configuration, value) in enumerate(zip(configurations, values, strict=True))
-    ]
-    return objective_matrix(history(rows).prior_trials(), [Objective(CLEAN, "maximize")])
 
 
 def test_the_best_quarter_takes_whole_fronts() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import pickle
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -53,6 +52,20 @@ class Tune:
     def start(self, trial: Any) -> None:
         self.recorder.on_trial_start(0, [], trial)
 
+    def started(self, number: int = 0) -> Any:
+        """Returns a trial that has started."""
+        trial = self.trial(number)
+        self.start(trial)
+        return trial
+
+    def ended(self, epoch: int, **changes: Any) -> dict[str, Any]:
+        """Returns the end of a trial whose last report is this one."""
+        trial = self.started()
+        self.report(trial, epoch, **changes)
+        self.recorder.on_trial_complete(0, [], trial)
+        (end,) = self.events("end")
+        return end
+
     def report(self, trial: Any, epoch: int, earlier: Any = (), **changes: Any) -> None:
         metrics = {"left": epoch / 10, "right": epoch / 20}
         trial.last_result = {
@@ -88,16 +101,14 @@ def test_a_start_from_weights_brings_their_lineage(tune: Tune) -> None:
 
 
 def test_a_trial_whose_worker_died_is_not_recorded_as_started_twice(tune: Tune) -> None:
-    trial = tune.trial(0)
-    tune.start(trial)
+    trial = tune.started()
     tune.report(trial, 1)
     tune.start(trial)
     assert len(tune.events("start")) == 1
 
 
 def test_every_epoch_is_recorded_once_with_its_metrics(tune: Tune) -> None:
-    trial = tune.trial(0)
-    tune.start(trial)
+    trial = tune.started()
     for epoch in (1, 2, 2, 1, 3):
         tune.report(trial, epoch)
     assert tune.events("epoch") == [
@@ -107,8 +118,7 @@ def test_every_epoch_is_recorded_once_with_its_metrics(tune: Tune) -> None:
 
 
 def test_epochs_that_a_crash_kept_back_are_recorded_when_the_trial_comes_again(tune: Tune) -> None:
-    trial = tune.trial(0)
-    tune.start(trial)
+    trial = tune.started()
     tune.report(trial, 1)
     # Epoch 2 was trained and saved, but its report was lost with the worker; the next reports it.
     tune.report(trial, 3, earlier=[[1, {"left": 9.0}], [2, {"left": 0.2}]])
@@ -162,8 +172,7 @@ def test_the_work_of_a_trial_is_that_of_its_epochs_each_once(tmp_path: Path) -> 
 
 
 def test_the_work_of_a_trial_that_reports_none_is_unknown(tune: Tune) -> None:
-    trial = tune.trial(0)
-    tune.start(trial)
+    trial = tune.started()
     tune.report(trial, 1)
     tune.recorder.settle()
     assert tune.recorder.ended[0].work == 0.0
@@ -171,25 +180,18 @@ def test_the_work_of_a_trial_that_reports_none_is_unknown(tune: Tune) -> None:
 
 
 def test_a_failure_before_the_first_epoch_records_no_epoch(tune: Tune) -> None:
-    trial = tune.trial(0)
-    tune.start(trial)
-    tune.report(trial, 0, metrics={}, failure="Traceback\nValueError: no")
-    tune.recorder.on_trial_complete(0, [], trial)
+    assert tune.ended(0, metrics={}, failure="Traceback\nValueError: no") == {
+        "number": 0, "state": "failed", "epoch": 0, "configuration": {"x": 0.5},
+        "origin": {"step": "random", "why": {"1": "p"}}, "values": [],
+        "reason": "Traceback\nValueError: no",
+    }  # fmt: skip
     assert tune.events("epoch") == []
-    assert tune.events("end") == [
-        {"number": 0, "state": "failed", "epoch": 0, "configuration": {"x": 0.5},
-         "origin": {"step": "random", "why": {"1": "p"}}, "values": [],
-         "reason": "Traceback\nValueError: no"}
-    ]  # fmt: skip
 
 
 def test_the_sampler_is_told_the_cost_that_the_store_keeps_and_a_resumed_search_reads(
     tune: Tune,
 ) -> None:
-    trial = tune.trial(0)
-    tune.start(trial)
-    tune.report(trial, 3, metrics={"left": 0.3, "right": 0.15, "work.epoch": 1e9 / 7})
-    tune.recorder.on_trial_complete(0, [], trial)
+    tune.ended(3, metrics={"left": 0.3, "right": 0.15, "work.epoch": 1e9 / 7})
     (told,) = (each.user_attrs for each in tune.searcher._study.trials)
     (kept,) = (event.fields for event in read_events(tune.folder) if event.name == "end")
     assert told["epoch"] == 3
@@ -200,8 +202,7 @@ def test_the_sampler_is_told_the_cost_that_the_store_keeps_and_a_resumed_search_
 
 
 def test_a_complete_trial_ends_once_with_its_values(tune: Tune) -> None:
-    trial = tune.trial(0)
-    tune.start(trial)
+    trial = tune.started()
     tune.report(trial, 3)
     tune.recorder.on_trial_complete(0, [], trial)
     tune.recorder.on_trial_complete(0, [], trial)
@@ -217,30 +218,19 @@ def test_a_complete_trial_ends_once_with_its_values(tune: Tune) -> None:
 
 
 def test_a_trial_that_early_stopping_ended_is_complete_and_brings_its_tables(tune: Tune) -> None:
-    trial = tune.trial(0)
-    tune.start(trial)
-    tune.report(trial, 2, ended=True, tables={"classes.txt": "a 1.0"})
-    tune.recorder.on_trial_complete(0, [], trial)
-    (end,) = tune.events("end")
+    end = tune.ended(2, ended=True, tables={"classes.txt": "a 1.0"})
     assert (end["state"], end["epoch"], end["values"]) == ("complete", 2, [0.2, 0.1])
     assert end["tables"] == {"classes.txt": "a 1.0"}
     assert tune.recorder.ended[0].epoch == 2
 
 
 def test_a_trial_that_is_not_complete_has_no_tables(tune: Tune) -> None:
-    trial = tune.trial(0)
-    tune.start(trial)
-    tune.report(trial, 2, failure="Traceback\nValueError: no", tables={"classes.txt": "a 1.0"})
-    tune.recorder.on_trial_complete(0, [], trial)
-    assert "tables" not in tune.events("end")[0]
+    end = tune.ended(2, failure="Traceback\nValueError: no", tables={"classes.txt": "a 1.0"})
+    assert "tables" not in end
 
 
 def test_a_trial_that_the_scheduler_stopped_says_at_which_epoch(tune: Tune) -> None:
-    trial = tune.trial(0)
-    tune.start(trial)
-    tune.report(trial, 1)
-    tune.recorder.on_trial_complete(0, [], trial)
-    (end,) = tune.events("end")
+    end = tune.ended(1)
     assert (end["state"], end["epoch"], end["values"]) == ("stopped", 1, [])
 
 
@@ -266,8 +256,7 @@ def test_a_trial_that_lost_too_many_workers_fails_with_what_ray_says_of_the_last
 
 
 def test_a_trial_that_is_started_again_has_not_ended_and_says_so(tune: Tune) -> None:
-    trial = tune.trial(0)
-    tune.start(trial)
+    trial = tune.started()
     tune.recorder.on_trial_error(0, [], trial)
     assert not tune.events("end")
     assert tune.events("driver") == [{"message": "trial 0 lost its worker; it is started again"}]
@@ -293,26 +282,19 @@ def test_settling_twice_settles_nothing_more(tune: Tune) -> None:
 
 
 def test_nothing_is_written_that_json_cannot_hold(tune: Tune) -> None:
-    trial = tune.trial(0)
-    tune.start(trial)
+    trial = tune.started()
     tune.report(trial, 1, metrics={"left": float("nan"), "right": float("inf")})
     lines = (tune.folder / "journal.jsonl").read_text().splitlines()
     assert [json.loads(line)["event"] for line in lines] == ["start", "epoch"]
 
 
-@pytest.mark.parametrize("copy", [pickle.dumps])
-def test_ray_can_pickle_the_recorder_and_gets_nothing(
-    tune: Tune, copy: Callable[[Any], bytes]
-) -> None:
-    assert vars(pickle.loads(copy(tune.recorder))) == {}
+def test_ray_can_pickle_the_recorder_and_gets_nothing(tune: Tune) -> None:
+    assert vars(pickle.loads(pickle.dumps(tune.recorder))) == {}
 
 
 def test_a_warning_of_a_complete_trial_is_kept(tune: Tune) -> None:
-    trial = tune.trial(0)
-    tune.start(trial)
-    tune.report(trial, 3, warnings={"replaced": "## replaced"})
-    tune.recorder.on_trial_complete(0, [], trial)
-    assert tune.events("end")[0]["warnings"] == {"replaced": "## replaced"}
+    end = tune.ended(3, warnings={"replaced": "## replaced"})
+    assert end["warnings"] == {"replaced": "## replaced"}
 
 
 def test_a_trial_whose_accuracy_is_in_doubt_fails_and_keeps_its_warnings(
@@ -320,11 +302,7 @@ def test_a_trial_whose_accuracy_is_in_doubt_fails_and_keeps_its_warnings(
 ) -> None:
     doubt = Outcome("failed", 3, reason="the robust accuracy is in doubt, and ...")
     monkeypatch.setattr("search.optimize.searcher.outcome_of", lambda *_, **__: doubt)
-    trial = tune.trial(0)
-    tune.start(trial)
-    tune.report(trial, 3, warnings={"jump": "## jump"})
-    tune.recorder.on_trial_complete(0, [], trial)
-    (end,) = tune.events("end")
+    end = tune.ended(3, warnings={"jump": "## jump"})
     assert (end["state"], end["values"]) == ("failed", []) and end["warnings"] == {
         "jump": "## jump"
     }
@@ -351,8 +329,7 @@ def test_a_trial_that_is_retried_alone_continues_in_its_run(tune: Tune) -> None:
 
 
 def test_a_trial_that_waits_to_be_alone_is_interrupted_with_its_search(tune: Tune) -> None:
-    trial = tune.trial(0)
-    tune.start(trial)
+    trial = tune.started()
     tune.trial(1)
     tune.report(trial, 1, failure="Traceback\nout of memory")
     tune.recorder.on_trial_complete(0, [], trial)

@@ -92,14 +92,6 @@ def test_equal_trials_are_treated_equally():
         assert report(scheduler, f"{index}", 1, 0.1) == "CONTINUE"
 
 
-def test_nan_is_worst_and_stops_at_a_rung():
-    scheduler = double()
-    assert report(scheduler, "diverged", 1, NAN, 0.9) == "STOP"
-    assert report(scheduler, "fine", 1, 0.1, 0.1) == "CONTINUE"
-    assert report(scheduler, "better", 1, 0.2, 0.2) == "CONTINUE"
-    assert scheduler.stopped == {"diverged": 1}
-
-
 def test_a_trial_is_compared_once_at_a_rung():
     scheduler = single()
     assert report(scheduler, "early", 1, 0.1) == "CONTINUE"

@@ -91,14 +91,6 @@ def test_too_few_roles_are_refused():
         double(roles=(PARETO,))
 
 
-def test_a_trial_that_has_collapsed_stops_at_any_epoch():
-    scheduler = double(collapsed="collapsed", grace_epochs=5, max_epochs=20)
-    assert report(scheduler, "a", 1, 0.9, 0.3, collapsed=0.0) == "CONTINUE"
-    assert report(scheduler, "b", 2, 0.9, 0.0) == "CONTINUE"  # it says nothing of it
-    assert report(scheduler, "a", 2, 0.9, 0.0, collapsed=1.0) == "STOP"
-    assert scheduler.stopped == {"a": 2}
-
-
 def test_a_trial_that_ends_collapsed_is_not_stopped():
     scheduler = double(collapsed="collapsed")
     assert report(scheduler, "a", 1, 0.9, 0.0, collapsed=1.0, done=True) == "CONTINUE"

@@ -13,12 +13,12 @@ from search.cluster.nodes import ThisMachine
 from search.optimize.trial_check import check_setup
 from search.review.fingerprint import fingerprint_of
 from search.spec import Spec, load_spec
-from tests.support.spec_texts import TEXTS, fine_tuning, write_texts
+from tests.support.spec_texts import TEXTS, fine_tuning, write_sentences
 from tests.support.tiny_models import tiny_bert, wordpiece
 
 
 def a_spec(folder: Path, *, has_tokenizer: bool = True) -> Spec:
-    write_texts(folder / "data" / "texts")
+    write_sentences(folder / "data" / "texts")
     tokenizer = wordpiece([text for text, _ in TEXTS]) if has_tokenizer else None
     tiny_bert(folder / "model", tokenizer)
     (folder / "spec.yaml").write_text(fine_tuning())

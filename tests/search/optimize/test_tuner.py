@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import ray
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.schedulers import TrialScheduler
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from models.catalog import Threat
@@ -92,11 +92,6 @@ def test_the_last_value_of_a_trial_that_ended_early_counts_for_later_epochs() ->
     assert carried(without_end, "left", 4) == {1: 0.2}
     stopped = prior(1, "stopped", {"left": {1: 0.2}})
     assert carried(stopped, "left", 4) == {1: 0.2}
-
-
-def test_without_a_scheduler_nothing_is_stopped(tmp_path: Path) -> None:
-    scheduler = scheduler_for(a_plan(tmp_path, scheduler={"name": "none"}), [])
-    assert type(scheduler) is FIFOScheduler
 
 
 def test_a_resumed_search_compares_with_what_it_had_recorded(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import yaml
 
 from models.catalog import TextDescription, describe_data
 from search.spec import Spec, SpecError, load_spec, spec_from_yaml, task_id
-from tests.support.spec_texts import fine_tuning, place, with_task, write_texts
+from tests.support.spec_texts import fine_tuning, place, with_task, write_sentences
 
 SPECS = Path(__file__).parents[3] / "search" / "specs"
 
@@ -24,7 +24,7 @@ def said(text: str) -> str:
 def test_folders_of_targets_are_relative_to_the_spec(tmp_path: Path) -> None:
     data = {"targets": {"the weather": "data/texts", "sport": "data/more"}, "deduplicate": True}
     path = place(tmp_path, with_task(data=data, name=None))
-    write_texts(tmp_path / "data" / "more")
+    write_sentences(tmp_path / "data" / "more")
     spec = load_spec(path)
     assert spec.task.data == {
         "targets": {

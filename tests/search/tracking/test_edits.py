@@ -19,11 +19,6 @@ from search.tracking.summary import Summary, find_summary, note_of, publish_file
 from tests.support.stores import Store, new_store
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path)
-
-
 def summary_of(store: Store, name: str = "demo-1") -> Summary:
     return find_summary(store.client, name)
 

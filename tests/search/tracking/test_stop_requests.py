@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from search.tracking import tag_names
 from search.tracking.stop_requests import StopRequests, read_stop_requests, request_stop
-from tests.support.stores import Store, new_store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path)
+from tests.support.stores import Store
 
 
 def requests_in(store: Store, generation: int) -> StopRequests:

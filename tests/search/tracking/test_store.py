@@ -81,11 +81,6 @@ def test_what_another_try_does_not_fix_is_not_tried_again() -> None:
         while_away(action, 60, lambda seconds: pytest.fail("it waits"))
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path)
-
-
 def test_a_deleted_experiment_stays_deleted_and_a_new_one_takes_its_place(store: Store) -> None:
     said: list[str] = []
     store.trial(0)

@@ -11,11 +11,6 @@ from search.tracking.summary import LISTED, find_summary, publish_files, settle
 from tests.support.stores import Store, new_store
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path)
-
-
 def test_settling_interrupts_running_trials_and_leaves_ended_ones(store: Store) -> None:
     store.trial(0)
     store.start(1)

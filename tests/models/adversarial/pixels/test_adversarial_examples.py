@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.adversarial.pixels.adversarial_examples import (
     AdversarialExamples,
@@ -14,23 +14,7 @@ from models.adversarial.pixels.adversarial_examples import (
     verify,
 )
 from models.adversarial.pixels.evaluation import fixed_subset
-
-
-class Bright(nn.Module):
-    """Class 1 from a mean brightness of 0.5 on."""
-
-    def __init__(self, border: float = 0.5) -> None:
-        super().__init__()
-        self.register_buffer("border", torch.tensor(border))
-
-    def forward(self, images: Tensor) -> Tensor:
-        above = images.mean(dim=(1, 2, 3)) - self.border
-        return torch.stack([-above, above], dim=1)
-
-
-def flat(*values: float) -> Tensor:
-    return torch.tensor(values)[:, None, None, None].expand(-1, 1, 2, 2).clone()
-
+from tests.support.tiny_classifiers import Bright, flat
 
 # Example 3 is wrong as it is; 1 was not attacked, as the last of five in the order of this seed.
 SEED = next(seed for seed in range(99) if fixed_subset(5, 4, seed).tolist() == [0, 2, 3, 4])
@@ -63,8 +47,8 @@ def test_an_example_whose_clean_image_is_wrong_is_not_counted_twice() -> None:
 
 
 def test_the_l2_ball_is_of_the_whole_image() -> None:
-    # Four pixels off by 0.1: a norm of 0.2.
-    for epsilon, in_ball in ((0.2, 1), (0.199, 0)):
+    # 36 pixels off by 0.1: a norm of 0.6.
+    for epsilon, in_ball in ((0.6, 1), (0.599, 0)):
         made = found(flat(0.55), [0], metric=f"accuracy.worst_l2_{epsilon}")
         assert verify(Bright(), IMAGES, LABELS, made, SEED).in_ball == in_ball
 
@@ -76,8 +60,8 @@ def test_another_model_is_told_apart_and_still_checked() -> None:
 
 
 def test_adversarial_examples_of_other_images_are_refused() -> None:
-    wide = torch.rand(5, 1, 2, 3)
-    with pytest.raises(ValueError, match=r"\(1, 2, 2\), not of \(1, 2, 3\)"):
+    wide = torch.rand(5, 1, 6, 7)
+    with pytest.raises(ValueError, match=r"\(1, 6, 6\), not of \(1, 6, 7\)"):
         verify(Bright(), wide, LABELS, found(flat(0.55), [0]), SEED)
 
 

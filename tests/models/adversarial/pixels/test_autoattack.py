@@ -8,31 +8,15 @@ import sys
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
 from models.adversarial.pixels import autoattack as module
 from models.adversarial.pixels.attacks import Ball
 from models.adversarial.pixels.autoattack import STANDARD, autoattack, is_installed, standard_parts
 from models.adversarial.threat_model import Threat
+from tests.support.tiny_classifiers import Nearest, flat
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="needs the extra 'autoattack'")
 THREAT = Threat(epsilon=0.1)
-
-
-class Nearest(nn.Module):
-    """Logits fall with the distance of an image's mean to that of each class: k / (classes - 1)."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.means = nn.Parameter(torch.linspace(0, 1, classes))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return -10 * (images.mean(dim=(1, 2, 3))[:, None] - self.means).abs()
-
-
-def flat(*values: float) -> Tensor:
-    """Images of 1x6x6 of one brightness each."""
-    return torch.tensor(values)[:, None, None, None].expand(-1, 1, 6, 6).clone()
 
 
 @pytest.mark.slow

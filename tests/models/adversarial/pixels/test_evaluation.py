@@ -105,25 +105,6 @@ def test_results_do_not_depend_on_the_size_of_a_batch(trained, examples, monkeyp
     assert np.array_equal(robust_correct(trained, *examples, THREAT, seed=0), whole)
 
 
-@pytest.mark.parametrize("threat", [THREAT, L2], ids=["linf", "l2"])
-def test_adversarial_examples_prove_the_accuracy_by_themselves(
-    threat: Threat, trained, examples
-) -> None:
-    images, labels = examples
-    found = measure(trained, images, labels, threat, seed=0)
-    order = np.inf if threat.norm == "linf" else 2
-    sizes = torch.linalg.vector_norm(
-        (found.adversarial_examples - images).flatten(1), ord=order, dim=1
-    )
-    # Rounding of the sum of image and perturbation, which is 1 at most.
-    assert (sizes <= threat.epsilon + 1e-6).all()
-    assert found.adversarial_examples.min() >= 0 and found.adversarial_examples.max() <= 1
-    assert np.array_equal(correct(trained, found.adversarial_examples, labels), found.robust)
-    changed = np.flatnonzero((found.adversarial_examples != images).flatten(1).any(1).numpy())
-    assert np.array_equal(changed, found.misclassified)
-    assert np.array_equal(found.clean, correct(trained, images, labels))
-
-
 class Quantised(nn.Module):
     """Rounds pixels to 16 levels: it hides every gradient and changes no image of digits."""
 

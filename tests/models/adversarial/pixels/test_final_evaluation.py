@@ -20,36 +20,22 @@ from models.adversarial.pixels.final_evaluation import (
 )
 from models.adversarial.pixels.metrics import attack_metric, worst_case
 from models.adversarial.threat_model import Threat
+from tests.support.tiny_classifiers import Nearest, flat
 
 THREAT = Threat(epsilon=0.1, steps=4, final_examples=0)
-
-
-class Nearest(nn.Module):
-    """Class k of 4 where an image's mean is nearest to k / 3; a border is 1/6 from each centre."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.means = nn.Parameter(torch.linspace(0, 1, 4))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return -10 * (images.mean(dim=(1, 2, 3))[:, None] - self.means).abs()
-
-
-def flat(values: Tensor) -> Tensor:
-    return values[:, None, None, None].expand(-1, 1, 6, 6).clone()
 
 
 class Subject:
     """40 test images of class 0: half at 0 (1/6 from the border), half at 0.14; C has 10 at 0."""
 
     def __init__(self) -> None:
-        self.model = Nearest()
+        self.model = Nearest(4)
 
     def examples(self, part: str) -> tuple[Tensor, Tensor]:
         if part == "confirmation":
-            return flat(torch.zeros(10)), torch.zeros(10, dtype=torch.int64)
+            return flat(*[0.0] * 10), torch.zeros(10, dtype=torch.int64)
         assert part == "test", f"the evaluation used {part}"
-        return flat(torch.tensor([0.0, 0.14] * 20)), torch.zeros(40, dtype=torch.int64)
+        return flat(*[0.0, 0.14] * 20), torch.zeros(40, dtype=torch.int64)
 
     def classifier(self) -> nn.Module:
         return self.model
@@ -76,8 +62,8 @@ def test_every_step_is_named_before_it_is_taken() -> None:
 
 def test_the_worst_case_is_what_every_attack_leaves_standing() -> None:
     images, labels = Subject().examples("test")
-    strong = attack_metric("pgd", Nearest(), images, labels, THREAT, 0)
-    weak = attack_metric("fgsm", Nearest(), images, labels, THREAT.at(0.001), 0)
+    strong = attack_metric("pgd", Nearest(4), images, labels, THREAT, 0)
+    weak = attack_metric("fgsm", Nearest(4), images, labels, THREAT.at(0.001), 0)
     assert weak.accuracy == 1.0
     worst = worst_case([weak, strong], THREAT)
     assert np.array_equal(worst.measured.robust, strong.measured.robust)
@@ -136,7 +122,7 @@ def test_the_adversarial_examples_of_an_evaluation_prove_its_worst_case() -> Non
 
 def test_the_curve_comes_down_where_the_border_is() -> None:
     images, labels = Subject().examples("test")
-    points = accuracy_curve(Nearest(), images, labels, THREAT, 0)
+    points = accuracy_curve(Nearest(4), images, labels, THREAT, 0)
     assert [round(each.epsilon, 6) for each in points] == [
         0, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4,
     ]  # fmt: skip

@@ -12,19 +12,6 @@ def ball_of(images, norm: str, factor: float = 1.0) -> Ball:
     return Ball(images, norm, factor * THREATS[norm].epsilon)
 
 
-@pytest.mark.parametrize("norm", NORMS)
-def test_what_square_shows_lies_in_the_ball_and_in_the_box(norm: str) -> None:
-    images, labels = examples()
-    # At twice the size pixels reach 0, where clipping must not push the rest out of the ball.
-    ball = ball_of(images, norm, 4.0)
-    shown, margins = square_attack(Linear(), labels, ball, queries=50, seed=0)
-    delta = shown - images
-    size = delta.abs().amax() if norm == "linf" else delta.flatten(1).norm(dim=1).amax()
-    assert float(size) <= ball.epsilon * (1 + 1e-5)  # float32 sums of 16 squares
-    assert float(shown.min()) >= 0 and float(shown.max()) <= 1
-    assert torch.equal(margins, margin(Linear()(shown), labels))
-
-
 def test_square_finds_more_than_random_points_do_but_not_more_than_there_is() -> None:
     images, labels = examples()
     ball = ball_of(images, "linf")
@@ -33,7 +20,8 @@ def test_square_finds_more_than_random_points_do_but_not_more_than_there_is() ->
         clean = margin(Linear()(images), labels)
         noisy = [ball.project(images + ball.noise(generator)) for _ in range(300)]
         random = torch.stack([margin(Linear()(shown), labels) for shown in noisy]).amin(0)
-    _, margins = square_attack(Linear(), labels, ball, queries=300, seed=0)
+    shown, margins = square_attack(Linear(), labels, ball, queries=300, seed=0)
+    assert torch.equal(margins, margin(Linear()(shown), labels))
     # Two logits, each a mean of pixels times 20: a margin can fall by 40 epsilon.
     assert bool((margins >= clean - 40 * ball.epsilon - 1e-4).all())
     assert bool((margins < random).all())

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from models.adversarial.pixels.training import craft, kl_divergence, losses, passes
 from models.catalog import complete
 from models.networks.cnn import CNN
+from tests.support.tiny_classifiers import Through
 
 IMAGES = torch.rand(20, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(20) % 10
@@ -129,8 +130,8 @@ def test_every_module_has_its_own_mode_after_crafting(method: str, mode: str) ->
 
 
 def test_the_modes_come_back_after_an_error_too() -> None:
-    net = Root(Tensor.detach)
-    net.network.features[1].eval()
+    net = Through(Tensor.detach, model())
+    net.model.features[1].eval()
     before = modes(net)
     with pytest.raises(FloatingPointError):
         crafted(net=net, adversarial_training="pgd")
@@ -253,17 +254,6 @@ def test_passes_are_those_forward_and_backward(values: dict[str, Any], count: fl
     assert passes(complete("cnn", values)) == count
 
 
-class Root(nn.Module):
-    """The network on the root of the pixels: its derivative is infinite at black ones."""
-
-    def __init__(self, function: Any = torch.sqrt) -> None:
-        super().__init__()
-        self.network, self.function = model(), function
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.network(self.function(images))
-
-
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_a_gradient_that_is_not_finite_ends_adversarial_training(method: str, norm: str) -> None:
@@ -273,15 +263,16 @@ def test_a_gradient_that_is_not_finite_ends_adversarial_training(method: str, no
         return images + 0 * torch.sqrt(0 * images)
 
     with pytest.raises(FloatingPointError, match=r"not finite for 20 of 20 images.*fix: "):
-        crafted(norm, Root(near_black), adversarial_training=method)
+        crafted(norm, Through(near_black, model()), adversarial_training=method)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_without_any_gradient_adversarial_training_has_failed(method: str) -> None:
     with pytest.raises(FloatingPointError, match="no gradient of the loss reaches the pixels"):
-        crafted("linf", Root(Tensor.detach), adversarial_training=method)
+        crafted("linf", Through(Tensor.detach, model()), adversarial_training=method)
 
 
 def test_a_loss_that_is_not_finite_is_left_to_the_training_that_diverges() -> None:
-    images = crafted("l2", Root(lambda images: images * torch.nan), adversarial_training="pgd")
+    diverged = Through(lambda images: images * torch.nan, model())
+    images = crafted("l2", diverged, adversarial_training="pgd")
     assert bool(torch.isfinite(images).all())

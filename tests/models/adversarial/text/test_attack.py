@@ -11,21 +11,9 @@ from models.adversarial.text.attack import AttackResult, TextPrediction, attack_
 from models.adversarial.text.attack_table import attack_table
 from models.adversarial.threat_model import TextThreat
 from models.data.text.splits import TextExamples
+from tests.support.victims import Scripted, Text
 
-Text = tuple[str, ...]
 SYNONYMS = {"wonderful": ("fine", "great")}
-
-
-class Scripted:
-    """A victim by a function of text and example; remembers how many texts each call held."""
-
-    def __init__(self, predict: Callable[[Text, int], TextPrediction]) -> None:
-        self._predict = predict
-        self.calls: list[int] = []
-
-    def predict(self, texts: Sequence[Text], examples: Sequence[int]) -> list[TextPrediction]:
-        self.calls.append(len(texts))
-        return [self._predict(*pair) for pair in zip(texts, examples, strict=True)]
 
 
 def keyword(text: Text, example: int) -> TextPrediction:

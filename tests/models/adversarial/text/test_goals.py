@@ -1,7 +1,7 @@
 """Attacks on entities and dialogues: predictions, and words that are never edited."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -12,17 +12,9 @@ from seqeval.scheme import IOB2
 from models.adversarial.text.attack import AttackResult, TextPrediction, attack_texts
 from models.adversarial.threat_model import TextThreat
 from models.data.text.splits import TextExamples
+from tests.support.victims import Scripted, Text
 
 TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
-Text = tuple[str, ...]
-
-
-class Scripted:
-    def __init__(self, predict: Callable[[Text, int], TextPrediction]) -> None:
-        self._predict = predict
-
-    def predict(self, texts: Sequence[Text], examples: Sequence[int]) -> list[TextPrediction]:
-        return [self._predict(*pair) for pair in zip(texts, examples, strict=True)]
 
 
 def attacked(

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from search.tracking import tag_names
 from search.tracking.write.journal import read_events, sent_offset
 from search.tracking.write.refusals import FILE as REFUSED_FILE
-from tests.support.stores import Store, counted, new_store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path)
+from tests.support.stores import Store, counted, refusing, run_of
 
 
 @pytest.mark.parametrize("waiting", [1, 20])
@@ -46,21 +38,6 @@ def test_the_backlog_of_a_long_outage_is_sent_in_portions(
     assert len(store.runs("FINISHED")) == len(store.runs()) == 3
 
 
-def failing_for(store: Store, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Makes the store fail whenever something is logged to the run of one trial."""
-    log_batch = store.client.log_batch
-    (unlucky,) = (
-        run.info.run_id for run in store.runs() if run.data.tags[tag_names.NUMBER] == str(number)
-    )
-
-    def away(run: str, **what: object) -> None:
-        if run == unlucky:
-            raise ConnectionError("the server is away")
-        log_batch(run, **what)
-
-    monkeypatch.setattr(store.client, "log_batch", away)
-
-
 def three_trials_of_which_one_fails(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two epochs of three trials wait, interleaved, and the store refuses those of trial 1."""
     for number in range(3):
@@ -69,7 +46,8 @@ def three_trials_of_which_one_fails(store: Store, monkeypatch: pytest.MonkeyPatc
     for epoch in (1, 2):
         for number in range(3):
             store.epoch(number, epoch)
-    failing_for(store, monkeypatch, 1)
+    away = ConnectionError("the server is away")
+    refusing(store, monkeypatch, run_of(store, 1).info.run_id, away)
 
 
 def test_the_offset_never_passes_an_unsent_event(

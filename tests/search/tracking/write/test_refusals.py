@@ -21,12 +21,7 @@ from search.tracking.write.journal import read_events, save_sent_offset, sent_of
 from search.tracking.write.journal_sender import Writer
 from search.tracking.write.refusals import FILE, Refusals, refused_lines
 from tests.support.servers import Server
-from tests.support.stores import Store, new_store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path)
+from tests.support.stores import Store, new_store, refusing, run_of
 
 
 @pytest.fixture
@@ -38,21 +33,19 @@ def writer_of(store: Store, said: list[str], generation: int = 1) -> Writer:
     return store.writer(generation, said.append)
 
 
-def run_of(store: Store, number: int) -> Any:
-    (run,) = (run for run in store.runs() if run.data.tags[tag_names.NUMBER] == str(number))
-    return run
-
-
 def set_aside(store: Store) -> list[dict[str, Any]]:
     file = store.folder / FILE
     lines = file.read_text().splitlines() if file.exists() else []
     return [json.loads(line) for line in lines]
 
 
-def three_running(store: Store, writer: Writer) -> None:
+def three_running(store: Store, said: list[str]) -> Writer:
+    """Starts three trials, and returns the writer that has sent it."""
+    writer = writer_of(store, said)
     for number in range(3):
         store.start(number)
     writer.drain()
+    return writer
 
 
 def end_all(store: Store) -> None:
@@ -61,21 +54,6 @@ def end_all(store: Store) -> None:
         store.epoch(number, 1)
     for number in range(3):
         store.end(number)
-
-
-def refusing(store: Store, monkeypatch: pytest.MonkeyPatch, run: str, error: Exception) -> None:
-    """Makes the store answer every write to a run with an error."""
-
-    def guarded(write: Any) -> Any:
-        def called(at: str, *arguments: Any, **options: Any) -> Any:
-            if at == run:
-                raise error
-            return write(at, *arguments, **options)
-
-        return called
-
-    for name in ("log_batch", "set_tag", "update_run", "set_terminated", "log_text"):
-        monkeypatch.setattr(store.client, name, guarded(getattr(store.client, name)))
 
 
 def assert_others_are_complete(store: Store, said: list[str], why: str) -> None:
@@ -92,8 +70,7 @@ def assert_others_are_complete(store: Store, said: list[str], why: str) -> None:
 def test_a_run_that_is_deleted_while_its_trial_trains_stalls_no_other(
     store: Store, said: list[str]
 ) -> None:
-    writer = writer_of(store, said)
-    three_running(store, writer)
+    writer = three_running(store, said)
     store.client.delete_run(run_of(store, 1).info.run_id)
     end_all(store)
     began = time.monotonic()
@@ -105,8 +82,7 @@ def test_a_run_that_is_deleted_while_its_trial_trains_stalls_no_other(
 def test_a_run_that_may_not_be_written_any_more_stalls_no_other(
     store: Store, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer = writer_of(store, said)
-    three_running(store, writer)
+    writer = three_running(store, said)
     error = MlflowException("Permission denied", PERMISSION_DENIED)
     refusing(store, monkeypatch, run_of(store, 1).info.run_id, error)
     end_all(store)
@@ -120,8 +96,7 @@ def test_over_http_a_deleted_run_stalls_no_other(
     server: Server, tmp_path: Path, said: list[str]
 ) -> None:
     store = new_store(tmp_path, uri=server.uri)
-    writer = writer_of(store, said)
-    three_running(store, writer)
+    writer = three_running(store, said)
     store.client.delete_run(run_of(store, 1).info.run_id)
     end_all(store)
     writer.drain()
@@ -133,8 +108,7 @@ def test_over_http_a_deleted_run_stalls_no_other(
 def test_what_a_store_in_trouble_refuses_is_not_set_aside(
     store: Store, said: list[str], monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    writer = writer_of(store, said)
-    three_running(store, writer)
+    writer = three_running(store, said)
     end_all(store)
     with monkeypatch.context() as away:
         error = MlflowException("database is locked", code)
@@ -150,8 +124,7 @@ def test_what_a_store_in_trouble_refuses_is_not_set_aside(
 def test_a_search_that_is_refused_as_a_whole_waits_and_says_so(
     store: Store, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer = writer_of(store, said)
-    three_running(store, writer)
+    writer = three_running(store, said)
     end_all(store)
     with monkeypatch.context() as away:
         error = MlflowException("Permission denied", PERMISSION_DENIED)
@@ -269,7 +242,7 @@ def test_a_run_that_cannot_be_created_is_set_aside_with_its_whole_trial(
 def test_events_of_a_run_that_was_deleted_before_a_resume_are_set_aside(
     store: Store, said: list[str]
 ) -> None:
-    three_running(store, store.writer())
+    three_running(store, [])
     store.client.delete_run(run_of(store, 1).info.run_id)
     end_all(store)
     writer = writer_of(store, said, generation=2)  # of another process, which knows no runs
@@ -304,8 +277,7 @@ def test_a_new_trial_may_have_the_number_of_a_deleted_one(store: Store, said: li
 def test_a_deleted_search_stops_and_keeps_all_for_one_that_is_restored(
     store: Store, said: list[str], how: str
 ) -> None:
-    writer = writer_of(store, said)
-    three_running(store, writer)
+    writer = three_running(store, said)
     if how == "run":
         store.client.delete_run(store.summary_run)
         fix = f"mlflow runs restore --run-id {store.summary_run}"
