@@ -18,6 +18,7 @@ from search.tracking.uris import store_uri
 _ROOT = Path(__file__).resolve().parents[2]
 PROJECT = _ROOT if (_ROOT / "pyproject.toml").exists() else Path.cwd()
 RESULTS = PROJECT / "results"
+PROJECT_STORE = store_uri(RESULTS / "mlflow.db")
 # Piped output has no width, unless COLUMNS gives one; 80 columns would wrap the tables.
 HAS_WIDTH = sys.stdout.isatty() or "COLUMNS" in os.environ
 WIDTH = None if HAS_WIDTH else 160
@@ -29,7 +30,7 @@ out, err = (
 
 def default_uri() -> str:
     """Returns the MLflow store or server that MLFLOW_TRACKING_URI names, or that of the project."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or store_uri(RESULTS / "mlflow.db")
+    return os.environ.get("MLFLOW_TRACKING_URI") or PROJECT_STORE
 
 
 def say(text: str, to: Console = out) -> None:
