@@ -24,7 +24,7 @@ from search.cluster.nodes import ThisMachine, join_cluster
 from search.cluster.preflight import LaunchArguments
 from search.cluster.remote import LAST_LINE, as_line, check_remotely
 from search.history.plurals import counted
-from search.session.screen import PROJECT, PROJECT_STORE, RESULTS
+from search.session.screen import PROJECT, PROJECT_STORE, RESULTS, say
 from search.spec import Spec, SpecError, load_spec
 
 _SIGNS = {"pass": "pass", "warning": "WARN", "fail": "FAIL"}
@@ -63,7 +63,7 @@ def doctor(
         if lines:
             print(as_line(check), flush=True)
         elif not as_json:
-            print("\n".join(as_lines(check)), flush=True)
+            say("\n".join(as_lines(check)))
 
     if cluster is not None:
         if address is not None:
@@ -91,7 +91,7 @@ def doctor(
         print(json.dumps(document, indent=2))
     else:
         warnings = counted(counts["warning"], "warning")
-        print(f"{counted(len(checks), 'check')}, {counts['fail']} failed, {warnings}")
+        say(f"{counted(len(checks), 'check')}, {counts['fail']} failed, {warnings}")
     raise SystemExit(1 if counts["fail"] else 0)
 
 

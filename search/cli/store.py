@@ -72,9 +72,9 @@ def history(
         say(f"No search yet: the first `twentieth run SPEC` creates {tracking_uri}.")
     elif not found.searches:
         fits = " that fits" if task or state or since or last else ""
-        say_raw(f"No search{fits} in {without_password(tracking_uri)}.")
+        say(f"No search{fits} in {without_password(tracking_uri)}.")
     for line in history_lines(found.searches, out.width):
-        say_raw(line)
+        say(line)
 
 
 def show(

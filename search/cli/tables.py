@@ -133,7 +133,8 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     best = print_best(out, stored.history, known.search)
     for entry in best:
         values = ", ".join(f"{metric} {value_text(v)}" for metric, v in entry.by_metric.items())
-        say_raw(f"\n# trial {entry.number:03d}: {values}\n{to_yaml(entry).rstrip()}", out)
+        say(f"\n# trial {entry.number:03d}: {values}", out)
+        say_raw(to_yaml(entry).rstrip(), out)
     _print_failed(out, stored)
 
 

@@ -68,7 +68,7 @@ def _launched(
 ) -> tuple[DriverAnswer, bool]:
     """Follows one driver to its end; arguments and result are those of `watch`."""
     launch, was_stopped = Launch(plan), False
-    with NotebookDisplay(view) if is_notebook() else Display(view, out) as display:
+    with NotebookDisplay(view) if is_notebook() else Display(view, out, say) as display:
         events = launch.events()
         while True:
             try:
