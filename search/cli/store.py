@@ -22,6 +22,7 @@ from search.cli.options import (
     ChangedCode,
     Results,
     SearchId,
+    SearchOrTrial,
     Uri,
     fail,
 )
@@ -78,20 +79,22 @@ def history(
 
 
 def show(
-    search: SearchId,
+    search: SearchOrTrial,
     tracking_uri: Uri = DEFAULT_URI,
-    trial: Annotated[int | None, typer.Option(min=0, help="Explain one trial.")] = None,
     log: Annotated[
         bool, typer.Option("--log", help="Print what your own code printed in that trial.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one search: its best trials and their configurations, ready to paste."""
+    """Show a search's best trials, ready to paste, or why one trial was tried."""
+    from search.history.trial import search_and_number
+
+    search, trial = search_and_number(search)
     if log:
         from search.cli.stored_searches import log_of_trial
 
         if trial is None:
-            fail("--log is of one trial; fix: add --trial N", 2)
+            fail(f"--log is of one trial; fix: add its number, such as {search}#7", 2)
         say_raw(log_of_trial(tracking_uri, search, trial).rstrip())
         return
     if as_json:
@@ -115,7 +118,10 @@ def show(
 
 def schema(
     document: Annotated[
-        str, typer.Argument(help="history, show, trial (of show --trial), compare, review or data.")
+        str,
+        typer.Argument(
+            help="history, show, trial (of show SEARCH#TRIAL), compare, review or data."
+        ),
     ],
 ) -> None:
     """Print the JSON schema of a command's --json output."""

@@ -149,7 +149,7 @@ def _print_failed(out: Console, stored: StoredSearch) -> None:
     more = len(failed) - FAILED_SHOWN
     rest = f"{counted(more, 'more trial')} failed; " if more > 0 else ""
     which = failed[0].number if len(failed) == 1 else "N"
-    say(f"{rest}in full: twentieth show {stored.summary.search} --trial {which}", out)
+    say(f"{rest}in full: twentieth show {stored.summary.search}#{which}", out)
 
 
 def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> None:

@@ -109,7 +109,7 @@ class View:
     def doubt(self, number: int) -> str:
         """Returns why the robust accuracy of a trial with warnings is in doubt."""
         names = "; ".join(self.warnings[number])
-        which = f"twentieth show {self.plan.search} --trial {number}"
+        which = f"twentieth show {self.plan.search}#{number}"
         return f"warning: trial {number:03d} may mask its gradients: {names}; see {which}"
 
     def count(self, *states: str) -> int:

@@ -62,7 +62,7 @@ def test_a_trial_that_may_mask_its_gradients_is_told_while_the_search_runs(plan:
     view = view_of(plan, start(7))
     _, warning = str(view.take(ended)).split("\n")
     assert warning.startswith("warning: trial 007 may mask its gradients: the outputs jump; ")
-    assert warning.endswith(f"see twentieth show {plan.search} --trial 7")
+    assert warning.endswith(f"see twentieth show {plan.search}#7")
     assert "random; its gradients may be masked" in shown(view, is_terminal=True)
 
 
