@@ -44,7 +44,7 @@ from search.tracking.edits import add_note
 from search.tracking.environment import environment
 from search.tracking.ownership import refuse_if_alive
 from search.tracking.read.history import load_history
-from search.tracking.store import ensure_experiment, open_client
+from search.tracking.store import NoStore, create_store, ensure_experiment, open_client
 from search.tracking.summary import Summary, create_summary, find_summary, raise_budget
 from search.tracking.write.mlflow_views import write_views
 from search.transfer.cost_forecast import CostForecast
@@ -112,7 +112,7 @@ def prepare(
     space = spec.search_space()
     fingerprint = _checked_task(spec, code, passed, say)
     task = task_id(fingerprint)
-    history = gather(tracking_uri, spec.history, task=task, trained=spec.task)
+    history = gather(tracking_uri, spec.history, task=task, trained=spec.task, say=say)
     changed = history_change(spec.history, history)
     if changed and not is_resumed:
         raise ValueError(f"{changed}; fix: remove history.digest to learn from what is there now")
@@ -213,7 +213,7 @@ def new_plan(
     address: str | None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Plan:
-    """Creates the search in the store; returns the plan for the optimize step.
+    """Creates the search, and its store if missing; returns the plan for the optimize step.
 
     Raises:
         LookupError: a trial to start from is gone.
@@ -222,7 +222,7 @@ def new_plan(
     """
     if address is None:
         require_session_folder()
-    spec, client = prepared.spec, open_client(tracking_uri)
+    spec, client = prepared.spec, create_store(tracking_uri)
     search = f"{spec.name}-{datetime.now():%m%d-%H%M}-{secrets.token_hex(2)}"
     experiment = ensure_experiment(
         client, spec.task.name, tracking_uri, lambda text: say(f"apply     {text}")
@@ -347,28 +347,36 @@ def gather(
     *,
     task: str = "",
     trained: Task | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> History:
-    """Reads the history that a search may use; it is empty if the spec switches it off.
+    """Reads the history that a search may use.
+
+    It is empty if the spec switches it off, and before the first search, which creates the store.
 
     Args:
         tracking_uri: The store.
         settings: Which experiments to read, and what was renamed since.
         task: Id of the new search's task, for the experiments that the settings say are of it.
         trained: What the new search trains: hyperparameters of other code are told apart.
+        say: Told if there is no store yet, which may be a mistyped path.
 
     Raises:
         ConnectionError: the store does not answer.
     """
     if not settings.enabled:
         return History.empty()
-    history = load_history(
-        tracking_uri,
-        settings.experiments,
-        searches=settings.searches,
-        same_task=settings.same_task,
-        task=task if settings.same_task else "",
-        is_new_task=True,
-    )
+    try:
+        history = load_history(
+            tracking_uri,
+            settings.experiments,
+            searches=settings.searches,
+            same_task=settings.same_task,
+            task=task if settings.same_task else "",
+            is_new_task=True,
+        )
+    except NoStore as error:
+        _tell(say, "review", [f"{error.found}; a search creates it"])
+        return History.empty()
     if trained is not None:
         history = apart(history, trained.trains, is_function=trained.is_function)
     return history.renamed(settings.rename, settings.rename_metrics)

@@ -30,7 +30,7 @@ from benchmarks.harness.tables import median_and_range
 from benchmarks.internal.big_store import fill
 from search.tracking.read.cache import folder_for
 from search.tracking.read.history import load_history
-from search.tracking.store import all_runs, ensure_experiment, open_client
+from search.tracking.store import all_runs, create_store, ensure_experiment, open_client
 from search.tracking.uris import store_uri
 from tests.support.servers import mlflow_server
 
@@ -62,7 +62,7 @@ def main() -> None:
 def measured(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     database = folder / "mlflow.db"
     uri = store_uri(database)
-    client = open_client(uri)
+    client = create_store(uri)
     experiment = ensure_experiment(client, EXPERIMENT, uri)
     fill(database, experiment, first=0, runs=options.runs, steps=options.steps)
     stores = {"sqlite": of_store(uri, database, experiment, options)}

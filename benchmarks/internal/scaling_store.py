@@ -24,7 +24,7 @@ from benchmarks.internal.scaling.report import arrival
 from benchmarks.internal.scaling.run import SentOffsets
 from benchmarks.internal.scaling.trials import JITTER
 from search.objectives import Objective
-from search.tracking.store import ensure_experiment, open_client
+from search.tracking.store import create_store, ensure_experiment
 from search.tracking.summary import create_summary
 from search.tracking.uris import store_uri
 from search.tracking.write.journal import Journal, read_events
@@ -78,7 +78,7 @@ def measure(folder: Path, rate: float, seconds: float) -> str:
 def new_writer(folder: Path) -> TimedWriter:
     """Return a writer of a search in a new SQLite store."""
     uri = store_uri(folder / "mlflow.db")
-    client = open_client(uri)
+    client = create_store(uri)
     experiment = ensure_experiment(client, "scaling", uri)
     summary = create_summary(
         client, experiment, search="scaling", task="scaling", fingerprint={}, spec_yaml="",

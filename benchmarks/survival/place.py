@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.harness.provenance import ROOT
-from search.tracking.store import open_client
+from search.tracking.store import create_store
 from search.tracking.write.journal import Event, read_events
 from tests.support.servers import Server
 
@@ -35,7 +35,7 @@ class Place:
     def __post_init__(self) -> None:
         self.uri = self.server.uri if self.server else f"sqlite:///{self.folder}/mlflow.db"
         if self.server is None:
-            open_client(self.uri)
+            create_store(self.uri)
 
     @property
     def search(self) -> str:

@@ -24,9 +24,8 @@ from search.cluster.nodes import ThisMachine, join_cluster
 from search.cluster.preflight import LaunchArguments
 from search.cluster.remote import LAST_LINE, as_line, check_remotely
 from search.history.plurals import counted
-from search.session.screen import PROJECT, RESULTS
+from search.session.screen import PROJECT, PROJECT_STORE, RESULTS, say
 from search.spec import Spec, SpecError, load_spec
-from search.tracking.uris import store_uri
 
 _SIGNS = {"pass": "pass", "warning": "WARN", "fail": "FAIL"}
 
@@ -64,7 +63,7 @@ def doctor(
         if lines:
             print(as_line(check), flush=True)
         elif not as_json:
-            print("\n".join(as_lines(check)), flush=True)
+            say("\n".join(as_lines(check)))
 
     if cluster is not None:
         if address is not None:
@@ -79,7 +78,7 @@ def doctor(
         check_remotely(given, take)
     else:
         # On the head, for `--cluster`, what was not named is not checked.
-        uri = tracking_uri or (None if lines else store_uri(RESULTS / "mlflow.db"))
+        uri = tracking_uri or (None if lines else PROJECT_STORE)
         place = results or (None if lines else RESULTS)
         place = place and Path(os.path.abspath(place.expanduser()))
         for check in _checks(spec, list(settings or []), uri, place, address, os.environ):
@@ -92,7 +91,7 @@ def doctor(
         print(json.dumps(document, indent=2))
     else:
         warnings = counted(counts["warning"], "warning")
-        print(f"{counted(len(checks), 'check')}, {counts['fail']} failed, {warnings}")
+        say(f"{counted(len(checks), 'check')}, {counts['fail']} failed, {warnings}")
     raise SystemExit(1 if counts["fail"] else 0)
 
 

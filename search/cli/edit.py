@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import DEFAULT_URI, SearchId, Uri, named_trial
+from search.cli.options import DEFAULT_URI, SearchId, SearchOrTrial, Uri
 from search.history.plurals import counted
 from search.session.screen import say
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def stop(
-    search: Annotated[str, typer.Argument(metavar="SEARCH[#TRIAL]", help="A search, or a trial.")],
+    search: SearchOrTrial,
     finish: Annotated[
         bool, typer.Option("--finish", help="Let running trials finish first.")
     ] = False,
@@ -34,12 +34,13 @@ def stop(
     after its current epoch and marks it as stopped by the user. It is not
     resumed, and the other trials continue.
     """
+    from search.history.trial import search_and_number
     from search.tracking.ownership import HEARTBEAT_SECONDS
     from search.tracking.stop_requests import request_stop
     from search.tracking.store import open_client
     from search.tracking.summary import find_summary
 
-    name, number = named_trial(search) if "#" in search else (search, None)
+    name, number = search_and_number(search)
     client = open_client(tracking_uri)
     summary = find_summary(client, name)
     _check_that_it_runs(summary)

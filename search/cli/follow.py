@@ -11,7 +11,7 @@ from search.optimize.plan import Plan
 from search.optimize.process import log_tail
 from search.session.best import print_best
 from search.session.screen import out, say
-from search.session.watch import has_complete_trials, report, watch
+from search.session.watch import has_complete_trials, is_left, report, watch
 from search.tracking.read.history import load_history
 
 EXIT_CODES = {"failed": 1, "died": 1, "refused": 2, "alive": 3, "lost": 3, "unsent": 4}
@@ -20,7 +20,7 @@ EXIT_CODES = {"failed": 1, "died": 1, "refused": 2, "alive": 3, "lost": 3, "unse
 def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
     """Starts the driver, shows its events, and writes the report.
 
-    The first Ctrl-C asks the driver to stop, the second kills it.
+    The first Ctrl-C asks the driver to stop, the second kills it and leaves the report for later.
 
     Args:
         plan: The plan of the launch.
@@ -30,10 +30,10 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
     Raises:
         SystemExit: the launch failed or was stopped.
     """
-    answer, was_stopped = watch(plan, own, again="Ctrl-C")
+    answer, stops = watch(plan, own, again="Ctrl-C")
     again = f"continue with: twentieth resume {plan.search}"
-    if was_stopped and answer.status == "died":
-        say(f"          stopped at once; {again}")  # it was killed, as asked
+    if is_left(answer, stops):
+        say(f"          stopped at once; {again}")
         raise SystemExit(STOPPED)
     if answer.status != "done":
         hint = log_tail(plan.storage) + "\n" if answer.status in ("failed", "died") else ""
@@ -43,12 +43,15 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
     except OSError as error:
         fix = f"fix: twentieth report {plan.search}"
         fail(f"all trials are stored, but the report could not be written: {error}; {fix}", 1)
+    except KeyboardInterrupt:
+        say(f"          all trials are stored; for the report: twentieth report {plan.search}")
+        raise SystemExit(STOPPED) from None
     say(f"transfer  {verdict}\n          {place / 'report.md'}")
     if print_best(out, load_history(plan.tracking_uri), plan.search):
         say(f"configurations: twentieth show {plan.search}")
     if answer.state != "complete":
         say(f"          {answer.state}; {again}")
-    if was_stopped:
+    if stops:
         raise SystemExit(STOPPED)
     if answer.state == "failed":
         raise SystemExit(EXIT_CODES["failed"])

@@ -6,7 +6,6 @@ defaults.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -15,11 +14,13 @@ import typer
 from search.session.screen import default_uri, err, wrapped
 
 STOPPED = 130  # a shell's exit code for what Ctrl-C ended
-_TRIAL = re.compile(r"(?P<search>[^#]+)#(?P<number>\d{1,9})")
 DEFAULT_URI = default_uri()
 
 Uri = Annotated[str, typer.Option("--tracking-uri", help="MLflow store or server.")]
 SearchId = Annotated[str, typer.Argument(help="Search id or name, or an unambiguous prefix.")]
+SearchOrTrial = Annotated[
+    str, typer.Argument(metavar="SEARCH[#TRIAL]", help="A search, or one of its trials.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the spec (repeatable)."),
@@ -49,18 +50,6 @@ def fail(text: str, code: int) -> NoReturn:
     """Prints what went wrong and ends the command."""
     err.print(wrapped(text, err), style="red", highlight=False, markup=False, soft_wrap=True)
     raise SystemExit(code)
-
-
-def named_trial(text: str) -> tuple[str, int]:
-    """The search and the number of a trial that is written as SEARCH#TRIAL.
-
-    Raises:
-        ValueError: it is written in another way.
-    """
-    match = _TRIAL.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is no trial; fix: write SEARCH#TRIAL, such as digits-1123#7")
-    return match["search"], int(match["number"])
 
 
 def changed_keys(settings: list[str] | None, trials: int | None, seed: int | None) -> list[str]:

@@ -23,7 +23,6 @@ from search.cli.options import (
     Settings,
     Uri,
     changed_keys,
-    named_trial,
 )
 from search.session.screen import RESULTS, say, say_raw
 from search.spec import load_spec
@@ -115,7 +114,11 @@ def repeat(
     Prints mean and standard deviation of each objective. Later searches of the
     task take the noise of its objectives from them.
     """
-    search, number = named_trial(trial)
+    from search.history.trial import search_and_number
+
+    search, number = search_and_number(trial)
+    if number is None:
+        raise ValueError(f"{trial!r} is a search; fix: add the number of a trial: {trial}#7")
     _announce(tracking_uri)
     from search.cli.follow import follow
     from search.cli.repeat import repeating_plan

@@ -22,10 +22,11 @@ from search.cli.options import (
     ChangedCode,
     Results,
     SearchId,
+    SearchOrTrial,
     Uri,
     fail,
 )
-from search.session.screen import RESULTS, out, say, say_raw
+from search.session.screen import PROJECT_STORE, RESULTS, out, say, say_raw
 
 
 def history(
@@ -52,37 +53,48 @@ def history(
     What `import-runs` and `import-study` wrote is listed too, an experiment a
     line. Runs that other tools logged are not: `review` says which count.
     """
-    from search.cli.documents import to_json
+    from search.cli.documents import HistoryDocument, to_json
     from search.cli.stored_searches import Wanted, stored_searches
     from search.cli.tables import history_lines
     from search.tracking.server import without_password
+    from search.tracking.store import NoStore
 
-    found = stored_searches(tracking_uri, Wanted(task, state, since, last))
+    is_first = False
+    try:
+        found = stored_searches(tracking_uri, Wanted(task, state, since, last))
+    except NoStore:
+        if tracking_uri != PROJECT_STORE:  # another one was named, perhaps with a typing error
+            raise
+        found, is_first = HistoryDocument(()), True
     if as_json:
         print(to_json(found))
         return
-    if not found.searches:
+    if is_first:
+        say(f"No search yet: the first `twentieth run SPEC` creates {tracking_uri}.")
+    elif not found.searches:
         fits = " that fits" if task or state or since or last else ""
-        say_raw(f"No search{fits} in {without_password(tracking_uri)}.")
+        say(f"No search{fits} in {without_password(tracking_uri)}.")
     for line in history_lines(found.searches, out.width):
-        say_raw(line)
+        say(line)
 
 
 def show(
-    search: SearchId,
+    search: SearchOrTrial,
     tracking_uri: Uri = DEFAULT_URI,
-    trial: Annotated[int | None, typer.Option(min=0, help="Explain one trial.")] = None,
     log: Annotated[
         bool, typer.Option("--log", help="Print what your own code printed in that trial.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one search: its best trials and their configurations, ready to paste."""
+    """Show a search's best trials, ready to paste, or why one trial was tried."""
+    from search.history.trial import search_and_number
+
+    search, trial = search_and_number(search)
     if log:
         from search.cli.stored_searches import log_of_trial
 
         if trial is None:
-            fail("--log is of one trial; fix: add --trial N", 2)
+            fail(f"--log is of one trial; fix: add its number, such as {search}#7", 2)
         say_raw(log_of_trial(tracking_uri, search, trial).rstrip())
         return
     if as_json:
@@ -106,7 +118,10 @@ def show(
 
 def schema(
     document: Annotated[
-        str, typer.Argument(help="history, show, trial (of show --trial), compare, review or data.")
+        str,
+        typer.Argument(
+            help="history, show, trial (of show SEARCH#TRIAL), compare, review or data."
+        ),
     ],
 ) -> None:
     """Print the JSON schema of a command's --json output."""
@@ -222,7 +237,7 @@ def ui(
 
     if tracking_uri.startswith("http"):
         fail(f"{tracking_uri} is already a server; fix: open it in a browser", 2)
-    client = open_client(tracking_uri)  # creates the store, on which MLflow's workers would race
+    client = open_client(tracking_uri)  # before MLflow's server, which would create one
     address = f"http://127.0.0.1:{port}"
     say(f"{address} (Ctrl-C stops the server)")
     for experiment, views in links(client, address).items():

@@ -133,7 +133,8 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     best = print_best(out, stored.history, known.search)
     for entry in best:
         values = ", ".join(f"{metric} {value_text(v)}" for metric, v in entry.by_metric.items())
-        say_raw(f"\n# trial {entry.number:03d}: {values}\n{to_yaml(entry).rstrip()}", out)
+        say(f"\n# trial {entry.number:03d}: {values}", out)
+        say_raw(to_yaml(entry).rstrip(), out)
     _print_failed(out, stored)
 
 
@@ -148,7 +149,7 @@ def _print_failed(out: Console, stored: StoredSearch) -> None:
     more = len(failed) - FAILED_SHOWN
     rest = f"{counted(more, 'more trial')} failed; " if more > 0 else ""
     which = failed[0].number if len(failed) == 1 else "N"
-    say(f"{rest}in full: twentieth show {stored.summary.search} --trial {which}", out)
+    say(f"{rest}in full: twentieth show {stored.summary.search}#{which}", out)
 
 
 def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> None:

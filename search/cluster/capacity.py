@@ -97,7 +97,8 @@ def check_gpus(nodes: Nodes, replies: Mapping[str, Reply]) -> Check:
         offered = int(nodes.resources[node].get("GPU", 0))
         if offered > len(devices):
             why = "a build without CUDA" if reply.value["cuda"] is None else "no working driver"
-            broken.append(f"{node}: Ray offers {offered} GPUs, torch sees {len(devices)} ({why})")
+            ours = f"Ray offers {counted(offered, 'GPU')}, torch sees {len(devices)} ({why})"
+            broken.append(f"{node}: {ours}")
     seen = sum(len(reply.value["devices"]) for reply in replies.values())
     if not seen and not broken:
         return failed(

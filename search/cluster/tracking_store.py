@@ -13,21 +13,20 @@ from search.spec import Spec
 from search.tracking import health, server
 from search.tracking.schema import is_database, unknown_revision
 from search.tracking.server import allowed_hosts, without_password
-from search.tracking.store import open_client
-from search.tracking.uris import check_uri, database_path
+from search.tracking.store import NoStore, open_client
+from search.tracking.uris import database_path
 
 STORE, ACCESS, STALE, PARAMS = "tracking store", "access to store", "stale runs", "params"
 
 
 def check_tracking_store(tracking_uri: str, *, is_cluster: bool) -> Iterator[Check]:
-    """Check that it opens and has no stale runs. A file that does not exist yet passes."""
+    """Check that it opens and has no stale runs. One that does not exist yet passes."""
     shown, path = without_password(tracking_uri), database_path(tracking_uri)
     try:
-        check_uri(tracking_uri)
-        if path is not None and not path.exists():
-            yield passed(STORE, f"{shown} will be created by the first search")
-            return
         client = open_client(tracking_uri)
+    except NoStore:
+        yield passed(STORE, f"{shown} will be created by the first search")
+        return
     except (ConnectionError, ValueError) as error:
         found, _, fix = str(error).rpartition("; fix: ")
         yield failed(STORE, found, fix)

@@ -7,6 +7,7 @@ values are those of its own search's objectives until `search/review` restates i
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,8 @@ from search.history.states import State
 from search.objectives.objective import Objective
 from search.objectives.roles import violation_of
 from search.space import Value
+
+_NAME = re.compile(r"(?P<search>[^#]+)#(?P<number>\d{1,9})")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -140,3 +143,19 @@ class Trial:
 def _number(value: float | None) -> float:
     """Return a value as a float; NaN for None, which a store may hold."""
     return math.nan if value is None else float(value)
+
+
+def search_and_number(name: str) -> tuple[str, int | None]:
+    """Returns the search and the number of a trial that is called SEARCH#TRIAL.
+
+    A name without "#" is that of a search, or of a run: it is returned, with None.
+
+    Raises:
+        ValueError: there is a "#", and not a search before and a number after it.
+    """
+    if "#" not in name:
+        return name, None
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name!r} is no trial; fix: write SEARCH#TRIAL, such as digits-1123#7")
+    return match["search"], int(match["number"])

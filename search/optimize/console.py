@@ -7,7 +7,7 @@ events alone, in the parent process; Ray's own output goes to a log.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,7 +109,7 @@ class View:
     def doubt(self, number: int) -> str:
         """Returns why the robust accuracy of a trial with warnings is in doubt."""
         names = "; ".join(self.warnings[number])
-        which = f"twentieth show {self.plan.search} --trial {number}"
+        which = f"twentieth show {self.plan.search}#{number}"
         return f"warning: trial {number:03d} may mask its gradients: {names}; see {which}"
 
     def count(self, *states: str) -> int:
@@ -150,10 +150,16 @@ class View:
 
 
 class Display:
-    """Shows a View: live in a terminal, a line for each ended trial otherwise."""
+    """Shows a View: live in a terminal, a line for each ended trial otherwise.
 
-    def __init__(self, view: View, console: Console) -> None:
-        self._view, self._console = view, console
+    Args:
+        view: What is shown.
+        console: Where a live table is drawn.
+        say: Prints a line on it, broken where the screen has a width.
+    """
+
+    def __init__(self, view: View, console: Console, say: Callable[[str], None]) -> None:
+        self._view, self._say = view, say
         self._live: Live | None = None
         if console.is_terminal:
             self._live = Live(
@@ -173,7 +179,7 @@ class Display:
         """Shows one event, or only the time that has passed."""
         line = self._view.take(event) if event is not None else None
         if line:
-            self._console.print(line, highlight=False, markup=False, soft_wrap=not self._live)
+            self._say(line)
         if self._live:
             self._live.update(drawing(self._view))
 

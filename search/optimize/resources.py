@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+from search.history.plurals import counted
 from search.spec.sections import Resources
 
 # Ray adds fractions up in ten-thousandths; floats do not add up exactly.
@@ -49,11 +50,11 @@ def lacking(offered: Mapping[str, float], resources: Resources) -> str:
     """Returns what a node has too little of for one trial, in words."""
     memory_gb = offered.get("memory", 0) / 2**30
     short = [
-        f"it has {have:.3g} {unit}"
+        f"it has {counted(float(f'{have:.3g}'), *unit)}"
         for have, want, unit in (
-            (offered.get("CPU", 0), resources.cpus, "CPUs"),
-            (offered.get("GPU", 0), resources.gpus, "GPUs"),
-            (memory_gb, resources.memory_gb or 0, "GB of memory"),
+            (offered.get("CPU", 0), resources.cpus, ("CPU",)),
+            (offered.get("GPU", 0), resources.gpus, ("GPU",)),
+            (memory_gb, resources.memory_gb or 0, ("GB of memory", "GB of memory")),
         )
         if have + SMALLEST < want
     ]
@@ -66,7 +67,7 @@ def lacking(offered: Mapping[str, float], resources: Resources) -> str:
 
 def wanted(resources: Resources) -> str:
     """Returns the resources of one trial, in words."""
-    words = f"{resources.cpus:g} CPUs, {resources.gpus:g} GPUs"
+    words = f"{counted(float(resources.cpus), 'CPU')}, {counted(float(resources.gpus), 'GPU')}"
     words += f" of kind {resources.accelerator}" if resources.accelerator else ""
     return words + (f", {resources.memory_gb:g} GB" if resources.memory_gb else "")
 
@@ -77,7 +78,7 @@ def why_no_node(nodes: Mapping[str, Mapping[str, float]], resources: Resources) 
         return ""
     reasons = [f"{node}: {lacking(offered, resources)}" for node, offered in nodes.items()]
     count = len(reasons) - 4
-    more = f"; and {count} more node{'' if count == 1 else 's'}" if count > 0 else ""
+    more = f"; and {counted(count, 'more node')}" if count > 0 else ""
     return f"no node holds a trial ({wanted(resources)}): {'; '.join(reasons[:4])}{more}"
 
 

@@ -6,7 +6,7 @@ Not for the other plots (`plots.py`), nor for tables.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from search.report.style import (
 )
 from search.transfer.best import TestValue, values_on_test
 from search.transfer.objective_text import bound_in_words, tolerance_in_words
-from search.transfer.progress import find_search, trials_of
+from search.transfer.progress import find_search, seen_trials, trials_of
 
 Floats = NDArray[np.float64]
 
@@ -215,13 +215,13 @@ def _draw_limits(axes: Axes, this: Search, measured: ObjectiveMatrix) -> None:
 
 def _earlier(history: History, this: Search) -> ObjectiveMatrix:
     """The complete trials of the task's earlier searches, cold and warm."""
-    trials = [
-        trial
+    others = [
+        other
         for other in sorted(history.searches.values(), key=lambda each: each.id)
         if other.id != this.id and other.task == this.task and other.started <= this.started
-        for trial in trials_of(history, other.id)
     ]
-    return objective_matrix(trials, this.objectives)
+    trials = chain.from_iterable(seen_trials(history, this, others))
+    return objective_matrix([*trials], this.objectives)
 
 
 def _coordinates(measured: ObjectiveMatrix) -> tuple[Floats, Floats]:

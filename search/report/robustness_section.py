@@ -6,7 +6,7 @@ Accuracies under attack are upper bounds: no attack need find the worst case. No
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from models.adversarial.checks.warning import GradientMaskingWarning
 from search.report.robustness_values import ConfirmedTrial, Count, EvaluatedTrial
@@ -59,7 +59,8 @@ def _tested(evaluated: Sequence[EvaluatedTrial]) -> list[str]:
     if "autoattack" not in shown:
         parts.append(
             "AutoAttack did not run: it was switched off (`robustness.final_examples: 0`), failed, "
-            "or the extra `autoattack` is not installed; fix: run `twentieth attack SEARCH#TRIAL`."
+            "the extra `autoattack` is not installed, or each model answers one class, which no "
+            "attack changes; fix: run `twentieth attack SEARCH#TRIAL`."
         )
     return parts
 
@@ -98,17 +99,22 @@ def _counts(trial: ConfirmedTrial) -> str:
 def _warnings(
     evaluated: Sequence[EvaluatedTrial], confirmed: Sequence[ConfirmedTrial]
 ) -> list[str]:
-    warnings = [(each.number, warning) for each in evaluated for warning in each.warnings]
-    warnings += [(each.number, warning) for each in confirmed for warning in each.warnings]
-    texts = [_three_parts(trial, warning) for trial, warning in warnings]
+    found = [(each.number, each.warnings) for each in evaluated]
+    found += [(each.number, each.warnings) for each in confirmed]
+    trials: dict[GradientMaskingWarning, dict[int, None]] = {}  # collapsed trials have the same one
+    for number, warnings in found:
+        for warning in warnings:
+            trials.setdefault(warning, {})[number] = None
+    texts = [_three_parts(numbers, warning) for warning, numbers in trials.items()]
     if evaluated and not texts:
         texts = ["No check for gradient masking raised a warning."]
     return ["### Warnings", "\n".join(texts)] if texts else []
 
 
-def _three_parts(trial: int, warning: GradientMaskingWarning) -> str:
+def _three_parts(trials: Collection[int], warning: GradientMaskingWarning) -> str:
+    which = f"Trial{'s' * (len(trials) > 1)} {', '.join(map(str, trials))}"
     return (
-        f"- **Trial {trial}: {escape(warning.name)}** ({escape(warning.measured)})\n"
+        f"- **{which}: {escape(warning.name)}** ({escape(warning.measured)})\n"
         f"  - Raised when: {escape(warning.raised_when)}\n"
         f"  - What it means: {escape(warning.meaning)}\n"
         f"  - What to do: {escape(warning.remedy)}"

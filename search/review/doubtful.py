@@ -15,6 +15,11 @@ from search.history import Trial
 from search.history.causes import reason_of_doubt
 
 
+def is_kept_in_doubt(trial: Trial) -> bool:
+    """Returns whether a trial is complete although its robust accuracy is in doubt."""
+    return trial.state == "complete" and judged(trial, excludes_doubtful=True) is not trial
+
+
 def judged(trial: Trial, *, excludes_doubtful: bool) -> Trial:
     """Returns a trial of history as a search sees it that excludes doubtful trials, or keeps them.
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from models.adversarial.checks.search_warnings import search_warnings
 from search.history import History, Trial
 from search.objectives.objective import value_text
-from search.session.screen import say, say_raw
+from search.session.screen import say
 from search.transfer.best import best_trials, values_on_test
 from search.transfer.constant_objective import constant_objectives
 from search.transfer.examples import Examples, ValidationExamples, validation_examples
@@ -39,7 +39,7 @@ def print_best(out: Console, history: History, search: str) -> list[Trial]:
     for sentence in constant_objectives(history, search):
         say(f"warning: {sentence}", out)
     for line in repetition_lines(history, search):
-        say_raw(line, out)
+        say(line, out)
     return best
 
 

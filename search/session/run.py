@@ -22,7 +22,7 @@ from search.optimize.plan import Plan
 from search.optimize.process import log_tail
 from search.session.result import Preview, Result, read_result
 from search.session.screen import RESULTS, default_uri, say
-from search.session.watch import admit_to, has_complete_trials, report, watch
+from search.session.watch import admit_to, has_complete_trials, is_left, report, watch
 from search.spec import Spec, load_changed
 from search.spec.own_code import Allowed
 from search.tracking.read.history import load_history
@@ -209,9 +209,9 @@ def _follow(
     on_search_end: Callable[[Result], object] | None,
 ) -> Result:
     """Runs a plan; returns the search as it then is."""
-    answer, was_stopped = watch(plan, own, again="interrupt", on_trial_end=on_trial_end)
+    answer, stops = watch(plan, own, again="interrupt", on_trial_end=on_trial_end)
     again = f"continue with: search.resume({plan.search!r})"
-    if was_stopped and answer.status == "died":
+    if is_left(answer, stops):
         raise KeyboardInterrupt(f"{plan.search} was killed; {again}")
     if answer.status != "done":
         hint = f"\n{log_tail(plan.storage)}" if answer.status in ("failed", "died") else ""
@@ -226,7 +226,7 @@ def _follow(
         raise SearchFailed(plan.search, f"{answer.message or 'its trials fail alike'}; {again}")
     if answer.state != "complete":
         say(f"          {answer.state}; {again}")
-    elif not was_stopped and not has_complete_trials(plan):
+    elif not stops and not has_complete_trials(plan):
         fix = f"search.show({plan.search!r}).trials has their states"
         raise SearchFailed(plan.search, f"no trial is complete; {fix}")
     result = read_result(plan.search, plan.tracking_uri, results)

@@ -18,9 +18,13 @@ from search.tracking.uris import store_uri
 _ROOT = Path(__file__).resolve().parents[2]
 PROJECT = _ROOT if (_ROOT / "pyproject.toml").exists() else Path.cwd()
 RESULTS = PROJECT / "results"
+PROJECT_STORE = store_uri(RESULTS / "mlflow.db")
 # Piped output has no width, unless COLUMNS gives one; 80 columns would wrap the tables.
 HAS_WIDTH = sys.stdout.isatty() or "COLUMNS" in os.environ
 WIDTH = None if HAS_WIDTH else 160
+# The largest share of a line's width under which nothing is written: `doctor`'s labels take 30 of
+# 80 columns.
+LABELS = 0.4
 # In a notebook rich would make a block of HTML of every line.
 out, err = (
     Console(width=WIDTH, stderr=is_error, force_jupyter=False) for is_error in (False, True)
@@ -29,7 +33,7 @@ out, err = (
 
 def default_uri() -> str:
     """Returns the MLflow store or server that MLFLOW_TRACKING_URI names, or that of the project."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or store_uri(RESULTS / "mlflow.db")
+    return os.environ.get("MLFLOW_TRACKING_URI") or PROJECT_STORE
 
 
 def say(text: str, to: Console = out) -> None:
@@ -50,15 +54,16 @@ def wrapped(text: str, console: Console) -> str:
 
 
 def wrapped_line(line: str, width: int) -> str:
-    """Breaks a line between words; further lines begin under its text, not under its label.
+    """Breaks a line between words; further lines begin under its text, not under its labels.
 
-    A label is what two or more spaces follow, as in "review    4 trials". No id, path or option is
-    broken, even if it is longer than the width. Under a label that takes over a third of the width,
-    as a path in "folder/spec.yaml:1  budget: ...", lines begin after two spaces.
+    A label is what two or more spaces follow, as in "review    4 trials"; a line may begin with
+    several, as in "pass  versions      python 3.11". No id, path or option is broken, even if it is
+    longer than the width. Labels that take too much of it, as a path in "folder/spec.yaml:1
+    budget: ...", are not counted: under them lines begin after two spaces. A comment stays one.
     """
-    label = re.match(r"\S*\s{2,}", line)
-    size = label.end() if label else 0
-    indent = " " * (size if size <= width // 3 else 2)
+    labels = [gap.end() for gap in re.finditer(r"\s{2,}", line)]
+    narrow = [size for size in labels if size <= LABELS * width]
+    indent = "#   " if line.startswith("# ") else " " * max(narrow, default=2 * bool(labels))
     return textwrap.fill(
         line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )

@@ -33,7 +33,7 @@ def watch(
     *,
     again: str,
     on_trial_end: Callable[[Trial], object] | None = None,
-) -> tuple[DriverAnswer, bool]:
+) -> tuple[DriverAnswer, int]:
     """Starts the driver and shows its events until it ends.
 
     The first Ctrl-C, or interrupt of a notebook, asks the driver to stop, the second kills it.
@@ -45,18 +45,26 @@ def watch(
         on_trial_end: Called with each trial of this launch that is complete, stopped or failed.
 
     Returns:
-        Its answer, and whether the user stopped it.
+        Its answer, and how often the user asked it to stop: from twice on, at once.
     """
     trials = counted(plan.trials_budget, "trial")
     say(f"optimize  {plan.search}: {trials}, log in {plan.storage}")
     view = View(plan)
     view.seed(own)
     finished = FinishedTrials(plan, own)
-    answer, was_stopped = _launched(plan, view, finished, again, on_trial_end)
-    if answer.status == "died" and not was_stopped and view.is_through():
+    answer, stops = _launched(plan, view, finished, again, on_trial_end)
+    if answer.status == "died" and not stops and view.is_through():
         say(f"{answer.message}, after all trials had ended; it is started again to finish")
-        answer, was_stopped = _launched(plan, view, finished, again, on_trial_end)
-    return answer, was_stopped
+        answer, stops = _launched(plan, view, finished, again, on_trial_end)
+    return answer, stops
+
+
+def is_left(answer: DriverAnswer, stops: int) -> bool:
+    """Whether a launch is left as it is, without a report, as who stops it twice wants it.
+
+    The driver may be dead, or may have answered and wait for Ray's end. That it failed is told.
+    """
+    return stops > 1 and answer.status in ("done", "died")
 
 
 def _launched(
@@ -65,10 +73,10 @@ def _launched(
     finished: FinishedTrials,
     again: str,
     on_trial_end: Callable[[Trial], object] | None,
-) -> tuple[DriverAnswer, bool]:
+) -> tuple[DriverAnswer, int]:
     """Follows one driver to its end; arguments and result are those of `watch`."""
-    launch, was_stopped = Launch(plan), False
-    with NotebookDisplay(view) if is_notebook() else Display(view, out) as display:
+    launch, stops = Launch(plan), 0
+    with NotebookDisplay(view) if is_notebook() else Display(view, out, say) as display:
         events = launch.events()
         while True:
             try:
@@ -80,14 +88,14 @@ def _launched(
             except StopIteration:
                 break
             except KeyboardInterrupt:
-                if was_stopped:
+                if stops:
                     launch.kill()
                 else:
                     launch.stop()
                     say(f"stopping; running trials can be resumed ({again} again: stop at once)")
-                was_stopped = True
+                stops += 1
                 events = launch.events()
-    return launch.answer(), was_stopped
+    return launch.answer(), stops
 
 
 def report(plan: Plan, results: Path) -> tuple[Path, str]:

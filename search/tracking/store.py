@@ -1,7 +1,9 @@
 """Open a store with short timeouts, and list its experiments and runs.
 
-Two first-ever searches race in MLflow's own database migration and both fail, so an embedded
-store is created under a file lock. Not for writing runs.
+MLflow's client makes its tables in any database that it opens, also for who mistyped a path and
+only wants to read; so only `create_store` lets it. Two first-ever searches race in MLflow's own
+database migration and both fail, so an embedded store is created under a file lock. Not for writing
+runs.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from urllib.parse import urlparse
 from filelock import FileLock
 
 from search.tracking import tag_names
-from search.tracking.schema import is_database, refuse_other_schema
+from search.tracking.schema import is_database, refuse_other_schema, revision_of
 from search.tracking.server import check_that_it_answers, without_password
 from search.tracking.uris import artifact_location, check_uri, client_uri, database_path
 
@@ -56,14 +58,38 @@ PAGE = 1_000
 EXPERIMENTS_A_REQUEST = 10_000
 
 
+class NoStore(LookupError):
+    """Nothing was ever stored at a tracking URI: no such file, or a database without tables."""
+
+    def __init__(self, tracking_uri: str, why: str) -> None:
+        self.found = f"there is no tracking store at {without_password(tracking_uri)} ({why})"
+        super().__init__(
+            f"{self.found}; fix: correct this URI; if it is right, run a search, which creates it"
+        )
+
+
 def open_client(tracking_uri: str) -> MlflowClient:
-    """Returns a client of the store at `tracking_uri`; an embedded store is created if missing.
+    """Returns a client of the store at `tracking_uri`, and creates none.
 
     Raises:
+        NoStore: there is no store yet; the message names its file and says what to do.
         ConnectionError: the store does not answer; the message names it and says what to do.
         ValueError: the URI is a folder, where MLflow no longer keeps runs, means another file than
             it seems to, or another version of MLflow made the tables of the database.
     """
+    return _opened(tracking_uri, creates=False)
+
+
+def create_store(tracking_uri: str) -> MlflowClient:
+    """Returns a client of the store at `tracking_uri`, which is created if missing.
+
+    Raises:
+        ConnectionError, ValueError: as `open_client`.
+    """
+    return _opened(tracking_uri, creates=True)
+
+
+def _opened(tracking_uri: str, *, creates: bool) -> MlflowClient:
     _quieten()
     from mlflow import MlflowClient
     from mlflow.environment_variables import (
@@ -89,11 +115,14 @@ def open_client(tracking_uri: str) -> MlflowClient:
     check_uri(tracking_uri)
     database = database_path(tracking_uri)
     if database is None:
-        return _answering(tracking_uri)
-    _make_folder(database)
+        return _answering(tracking_uri, creates=creates)
+    if creates:
+        _make_folder(database)
+    elif not os.path.exists(database):
+        raise NoStore(tracking_uri, f"no file {database}")
     with FileLock(f"{database}.lock", timeout=CREATION_LOCK_SECONDS):
         _check_that_it_opens(database)
-        return _answering(tracking_uri)
+        return _answering(tracking_uri, creates=creates)
 
 
 def while_away(
@@ -186,13 +215,15 @@ def _created(client: MlflowClient, name: str, tracking_uri: str) -> Any:
         return found
 
 
-def _answering(tracking_uri: str) -> MlflowClient:
+def _answering(tracking_uri: str, *, creates: bool) -> MlflowClient:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         if is_database(tracking_uri):
+            if not creates and not revision_of(tracking_uri):
+                raise NoStore(tracking_uri, "a database without MLflow's tables")
             refuse_other_schema(tracking_uri)
         client = MlflowClient(client_uri(tracking_uri))
         client.search_experiments(max_results=1)  # the first call creates the tables

@@ -61,7 +61,9 @@ def launch_cost(
         "", experience.task, known.fingerprint, spec.search_space(), spec.objectives,
         datetime.now(UTC), trials, spec.budget.epochs, warm=bool(experience.used),
     )  # fmt: skip
-    costs = past_costs(known.history, this, experience.similarities, units, cost.unit)
+    costs = past_costs(
+        known.history, this, experience.similarities, units, cost.unit, spec.excludes_doubtful
+    )
     of_first = None
     if first is not None and costs.searches:
         of_first = first_trial(first, this.task, costs, known.prior, spec.search_space())

@@ -18,7 +18,8 @@ from search.extract.device_speed import DeviceSpeed, device_speeds
 from search.extract.noise import FEWEST_REPEATS, noises_of
 from search.extract.task_similarity import RELEVANT
 from search.history import History, Search, Trial
-from search.objectives.roles import judging_indices
+from search.objectives.roles import counts_robustness, judging_indices
+from search.review.doubtful import judged
 from search.transfer.progress import (
     Progress,
     Row,
@@ -100,6 +101,7 @@ def past_costs(
     similarities: Mapping[str, float],
     units: Mapping[str, str],
     unit: str,
+    excludes_doubtful: bool | None = None,
 ) -> PastCosts:
     """What the searches of this task and of similar ones cost.
 
@@ -112,7 +114,11 @@ def past_costs(
         similarities: Search -> similarity of its task, 0 to 1.
         units: Search -> what its trials occupy, "GPU" or "core", where it is known.
         unit: What those of `this` occupy. Seconds of the other unit are no basis.
+        excludes_doubtful: Whether its trials fail whose robust accuracy is in doubt; earlier ones
+            end as they would there, see `review/doubtful.py`. None is a spec's default.
     """
+    if excludes_doubtful is None:
+        excludes_doubtful = counts_robustness(this.objectives)
     near = [
         each
         for each in history.searches.values()
@@ -121,7 +127,12 @@ def past_costs(
     ]
     same = {each.id for each in near if units.get(each.id, unit) == unit}
     ended = ended_trials(history)
-    trials = {each.id: ended.get(each.id, []) for each in near}
+    trials = {
+        each.id: [
+            judged(trial, excludes_doubtful=excludes_doubtful) for trial in ended.get(each.id, [])
+        ]
+        for each in near
+    }
     device = _newest_device([trial for search in same for trial in trials[search]])
     speeds = device_speeds(history)
     restated = {

@@ -25,7 +25,8 @@ from search.extract.objective_matrix import FEWEST_TRIALS, objective_matrix
 from search.history import History, Search, Trial
 from search.history.provenance import read_origin
 from search.objectives.pareto import hypervolume
-from search.objectives.roles import constrained_losses, judging_indices
+from search.objectives.roles import constrained_losses, counts_robustness, judging_indices
+from search.review.doubtful import is_kept_in_doubt, judged
 
 REFERENCE_RULE = (
     "the worst possible value of a share of examples, and of any other objective the worst value "
@@ -99,13 +100,13 @@ def cold_searches(history: History, search: str) -> list[Search]:
     """
     this = find_search(history, search)
     earlier = [
-        (other, trials_of(history, other.id))
+        other
         for other in alike_searches(history, this)
         if other.id != search and not other.warm and other.started <= this.started
     ]
     return [
         other
-        for other, trials in earlier
+        for other, trials in zip(earlier, seen_trials(history, this, earlier), strict=True)
         if len(objective_matrix(trials, this.objectives)) and given(trials) < len(trials)
     ]
 
@@ -134,8 +135,28 @@ def trials_of(history: History, search: str) -> list[Trial]:
     return sorted(ended, key=lambda each: (each.number, each.run_id))
 
 
+def seen_trials(history: History, this: Search, searches: Sequence[Search]) -> list[list[Trial]]:
+    """The trials of searches as `this` one sees them, which may be among them.
+
+    Where a robust accuracy is in doubt, a trial of another search counts as one of its own would:
+    if it kept any, its spec keeps them, else it excludes them, which is a spec's default.
+    """
+    own = trials_of(history, this.id)
+    keeps = any(is_kept_in_doubt(trial) for trial in own)
+    excludes = counts_robustness(this.objectives) and not keeps
+    return [
+        own
+        if each.id == this.id
+        else [judged(one, excludes_doubtful=excludes) for one in trials_of(history, each.id)]
+        for each in searches
+    ]
+
+
 def reference_point(history: History, this: Search) -> Row | None:
     """The point that bounds the hypervolume; see `REFERENCE_RULE`. None if no trial counts.
+
+    Each trial counts here as its own search ended it, so that all searches have one point, whether
+    they exclude trials in doubt or keep them.
 
     Returns:
         Shape `(k,)`: a loss for each objective that counts, as in `counted_losses`.
@@ -187,7 +208,7 @@ def counted_losses(searches: Sequence[Sequence[Trial]], this: Search) -> list[li
 def compared(history: History, this: Search) -> Compared | None:
     """Compares a search with the cold ones of its task; None if no trial of any of them counts."""
     colds = cold_searches(history, this.id)
-    every = [trials_of(history, each.id) for each in (this, *colds)]
+    every = seen_trials(history, this, (this, *colds))
     parts, point = counted_losses(every, this), reference_point(history, this)
     if point is None or not any(row is not None for part in parts for row in part):
         return None

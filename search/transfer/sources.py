@@ -7,7 +7,6 @@ A name is `SEARCH#TRIAL`, or an MLflow run id. Not for copying the weights
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from models.networks.base_model import locate_base
 from models.weights.checkpoints import newest_checkpoint
 from search.history import History, Trial
 from search.history.plurals import counted
+from search.history.trial import search_and_number
 from search.objectives.roles import steering
 from search.spec import Spec, spec_from_yaml
 from search.spec.own_code import Allowed, require_allowed
@@ -32,7 +32,6 @@ from search.transfer.best import best_trials
 if TYPE_CHECKING:
     from models.weights.rebuild import TrainedTrial
 
-_NAME = re.compile(r"(?P<search>[^#]+)#(?P<number>\d+)")
 # What of a transformer's adaptation cannot be merged into its base.
 _UNMERGED = {
     "prefix": ("adaptation", "prefix.tokens"),
@@ -161,11 +160,10 @@ def find_trial(tracking_uri: str, reference: str) -> WeightSource:
 
     Raises:
         LookupError: there is no such search, trial or run.
-        ValueError: the trial is not complete, or its model is the user's own function.
+        ValueError: the name is none, or the model of the trial is the user's own function.
     """
-    if match := _NAME.fullmatch(reference):
-        search, number = match["search"], int(match["number"])
-    else:
+    search, number = search_and_number(reference)
+    if number is None:
         tags = tags_of(open_client(tracking_uri), reference)
         if tag_names.SEARCH not in tags or tag_names.NUMBER not in tags:
             raise LookupError(

@@ -21,6 +21,7 @@ from search.transfer.progress import (
     find_search,
     levels_of,
     reference_point,
+    seen_trials,
     trials_of,
 )
 
@@ -40,7 +41,8 @@ class Totals:
         hypervolume: Dominated by the best trials, against the task's reference point; 0 if no
             trial counts. With one objective, the distance of the best value from that point.
         best_known: The hypervolume of all searches of the task with the same objectives together;
-            0 if no trial of any counts.
+            0 if no trial of any counts. Trials in doubt of other searches count if this one keeps
+            such trials.
         epochs: Epochs trained by all trials, stopped and failed ones included.
         trial_seconds: Seconds trained, added up over parallel trials; without pauses.
         work: FLOP of all trials whose work is known; 0 if that of none is.
@@ -102,7 +104,7 @@ def totals(history: History, search: str, cost: Cost | None = None) -> Totals:
         ValueError: history does not contain the search.
     """
     this, trials = find_search(history, search), trials_of(history, search)
-    alike = [trials_of(history, each.id) for each in alike_searches(history, this)]
+    alike = seen_trials(history, this, alike_searches(history, this))
     point, level, known = reference_point(history, this), 0.0, 0.0
     if point is not None:
         level, known = (

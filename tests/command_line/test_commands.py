@@ -5,6 +5,7 @@ Nothing here starts Ray.
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import json
 import os
@@ -41,6 +42,15 @@ def test_every_command_explains_itself_with_an_example(
     said = cli(command, "--help")
     assert said.code == 0
     assert f"Example: twentieth {command}" in " ".join(said.out.split())
+
+
+def test_a_command_does_not_look_for_garbage_at_its_end(
+    cli: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_the_end: list[object] = []
+    monkeypatch.setattr("search.__main__.atexit.register", at_the_end.append)
+    cli("schema", "history")
+    assert gc.freeze in at_the_end
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -35,15 +35,20 @@ def test_show_explains_a_search_and_one_trial_of_it(
     cli: Callable[..., Said], store: Stored
 ) -> None:
     assert "2 complete, 1 failed" in cli("show", "hills", "--tracking-uri", store.uri).out
-    said = cli("show", "hills", "--trial", "1", "--tracking-uri", store.uri)
+    said = cli("show", "hills#1", "--tracking-uri", store.uri)
     assert said.code == 0 and "It comes from the portfolio" in said.out
-    missing = cli("show", "hills", "--trial", "9", "--tracking-uri", store.uri)
+    missing = cli("show", "hills#9", "--tracking-uri", store.uri)
     assert missing.code == 2 and "has no trial 9" in missing.err
 
 
-@pytest.mark.parametrize(
-    "arguments", [("history",), ("show", "hills"), ("show", "hills", "--trial", "2")]
-)
+def test_a_log_is_asked_for_of_one_trial(cli: Callable[..., Said], store: Stored) -> None:
+    whole = cli("show", "hills", "--log", "--tracking-uri", store.uri)
+    assert whole.code == 2 and "fix: add its number, such as hills#7" in whole.err
+    said = cli("show", "hills#1", "--log", "--tracking-uri", store.uri)
+    assert said.code == 2 and "trial 1 of" in said.err and "has no log" in said.err
+
+
+@pytest.mark.parametrize("arguments", [("history",), ("show", "hills"), ("show", "hills#2")])
 def test_json_is_all_that_is_printed(
     cli: Callable[..., Said], store: Stored, arguments: tuple[str, ...]
 ) -> None:

@@ -24,7 +24,8 @@ NOISY = "tests.support.functions:noisy_hills"
 @pytest.mark.parametrize(
     ("trial", "said"),
     [
-        ("{search}", "is no trial; fix: write SEARCH#TRIAL"),
+        ("{search}", "is a search; fix: add the number of a trial"),
+        ("{search}#x", "is no trial; fix: write SEARCH#TRIAL"),
         ("nothing#1", "no search is called 'nothing'"),
         ("{search}#99", "has no trial 99; it has: 0, 1, 2, 3"),
     ],

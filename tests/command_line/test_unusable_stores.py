@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -56,6 +57,48 @@ def test_a_file_that_is_not_a_store_is_refused(cli: Callable[..., Said], tmp_pat
     (tmp_path / "text.db").write_text("this is no database, and long enough to look at" * 100)
     said = cli("history", "--tracking-uri", f"sqlite:///{tmp_path / 'text.db'}")
     assert said.code == 2 and "cannot be opened" in said.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["history"], ["show", "hills"], ["report", "hills"], ["compare", "hills", "dunes"], ["ui"],
+     ["resume", "hills"], ["note", "hills", "Wrong split."], ["stop", "hills"],
+     ["delete", "hills"], ["attack", "hills#1"], ["explain", "hills#1"],
+     ["export", "hills#1", "folder"]],
+)  # fmt: skip
+def test_a_mistyped_path_is_reported_and_no_store_is_created(
+    cli: Callable[..., Said], tmp_path: Path, arguments: list[str]
+) -> None:
+    uri = f"sqlite:///{tmp_path / 'typo.db'}"
+    said = cli(*arguments, "--tracking-uri", uri)
+    assert said.code == 2 and "Traceback" not in said.err
+    assert f"there is no tracking store at {uri}" in said.err and "fix: " in said.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_review_before_the_first_search_goes_on_without_history_and_creates_no_store(
+    cli: Callable[..., Said], tmp_path: Path, spec: Path
+) -> None:
+    (tmp_path / "results").mkdir()
+    uri = f"sqlite:///{tmp_path / 'results' / 'mlflow.db'}"
+    said = cli("review", spec, "--tracking-uri", uri)
+    assert said.code == 0
+    assert f"there is no tracking store at {uri}" in said.out
+    assert "0 trials of 0 earlier searches" in said.out
+    assert not list((tmp_path / "results").iterdir())
+
+
+def test_the_projects_own_store_may_be_missing_before_the_first_search(
+    cli: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = f"sqlite:///{tmp_path / 'results' / 'mlflow.db'}"
+    monkeypatch.setattr("search.cli.store.PROJECT_STORE", uri)
+    said = cli("history", "--tracking-uri", uri)
+    assert said.code == 0
+    assert said.out.strip() == f"No search yet: the first `twentieth run SPEC` creates {uri}."
+    said = cli("history", "--json", "--tracking-uri", uri)
+    assert said.code == 0 and json.loads(said.out) == {"searches": []}
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_server_needs_no_second_page(cli: Callable[..., Said]) -> None:

@@ -66,6 +66,6 @@ def test_a_trial_that_does_not_fit_this_machine_is_refused_before_any_starts(pla
     command = place.run(hills(resources={"parallelism": "auto", "cpus": 1, "memory_gb": 1e5}))
     said, _ = command.communicate(timeout=PATIENCE_SECONDS)
     assert command.returncode == 2, said
-    assert "no node holds a trial (1 CPUs, 0 GPUs, 100000 GB)" in " ".join(said.split())
+    assert "no node holds a trial (1 CPU, 0 GPUs, 100000 GB)" in " ".join(said.split())
     assert "Traceback" not in said
     assert place.raw_runs(place.search()) == []

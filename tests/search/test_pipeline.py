@@ -361,3 +361,14 @@ def test_runs_that_a_spec_declares_to_be_of_its_task_are(tmp_path: Path) -> None
 
 def test_history_that_is_switched_off_reads_nothing() -> None:
     assert len(gather("sqlite:////nowhere/at/all.db", HistorySettings(enabled=False))) == 0
+
+
+def test_before_the_first_search_history_is_empty_and_the_user_hears_that_there_is_no_store(
+    tmp_path: Path,
+) -> None:
+    uri, said = f"sqlite:///{tmp_path / 'mlflow.db'}", list[str]()
+    assert len(gather(uri, HistorySettings(), say=said.append)) == 0
+    assert not list(tmp_path.iterdir())
+    (line,) = said
+    assert line.startswith(f"review    there is no tracking store at {uri}")
+    assert line.endswith("; a search creates it")

@@ -17,7 +17,7 @@ from search.optimize.plan import Plan
 from search.pipeline import new_plan, prepare
 from search.spec import Spec, spec_from_yaml
 from search.tracking import tag_names
-from search.tracking.store import open_client
+from search.tracking.store import create_store, open_client
 from search.tracking.write.journal import Journal
 from search.tracking.write.journal_sender import Writer
 from tests.support.launches import hills
@@ -58,7 +58,7 @@ def stored(base: Path) -> Stored:
     for name in ("empty", "full"):
         (base / name).mkdir()
     empty_uri, uri = (f"sqlite:///{base / name / 'mlflow.db'}" for name in ("empty", "full"))
-    open_client(empty_uri)
+    create_store(empty_uri)
     shutil.copy(base / "empty" / "mlflow.db", base / "full" / "mlflow.db")
     plan = new_plan(prepare(hills_spec(), uri, say=silent), uri, base / "storage", None)
     journal = Journal(plan.storage)

@@ -16,7 +16,7 @@ from typing import Any
 
 from search.objectives import Objective
 from search.tracking import tag_names
-from search.tracking.store import ensure_experiment, open_client
+from search.tracking.store import create_store, ensure_experiment, open_client
 from search.tracking.summary import create_summary
 from search.tracking.uris import store_uri
 from search.tracking.write.journal import Event, Journal, read_events
@@ -125,7 +125,7 @@ def migrated_store() -> Path:
     """A store without runs; MLflow's migrations take seconds, so they run once per process."""
     folder = Path(tempfile.mkdtemp(prefix="twentieth-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    open_client(store_uri(folder / "mlflow.db"))
+    create_store(store_uri(folder / "mlflow.db"))
     return folder / "mlflow.db"
 
 

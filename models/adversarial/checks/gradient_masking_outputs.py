@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from models.adversarial.checks.warning import GradientMaskingWarning
 
+ONE_CLASS = "one class is answered"  # the name of a warning
 # Gap between the two largest logits, median over the images. Above 16.6 the float32 cross-entropy
 # loses the true class's gradient (1 - p rounds to 0), above 103 every class's. In calibration 24
 # unmasked networks lay between 0.4 and 14, their logits times 30 above 95 and times 1e-3 below
@@ -84,7 +85,7 @@ def one_class(
     (answer,) = answers
     share = float((labels == answer).float().mean())
     return GradientMaskingWarning(
-        "one class is answered",
+        ONE_CLASS,
         "every image, of whatever class, and every image of uniform noise gets the same class",
         "the model has learned nothing, or has collapsed: its accuracy is the share of that class "
         "and no attack lowers it, which is neither robustness nor masking, so that no check for "

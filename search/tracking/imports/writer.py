@@ -15,7 +15,7 @@ from search.history.states import TO_MLFLOW
 from search.objectives.objective import to_row
 from search.tracking import tag_names
 from search.tracking.imports.imported import Imported, ImportedRun
-from search.tracking.store import all_runs, ensure_experiment, open_client
+from search.tracking.store import all_runs, create_store, ensure_experiment
 from search.tracking.write.batch import Batch
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def write_imported(imported: Imported, tracking_uri: str, experiment: str) -> Wr
     Raises:
         ConnectionError: The store does not answer.
     """
-    client = open_client(tracking_uri)
+    client = create_store(tracking_uri)
     place = ensure_experiment(client, experiment, tracking_uri)
     query = f"tags.`{tag_names.KIND}` = 'imported'"
     known: set[str] = set()

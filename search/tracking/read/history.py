@@ -66,6 +66,7 @@ def load_history(
     Raises:
         ValueError: one of `same_task` and `task` is missing, the other experiments that are read
             have trials, and none of this task, or another version of MLflow made the database.
+        NoStore: there is no store yet (a LookupError); none is created.
         ConnectionError: the store does not answer; the message names it and says what to do.
     """
     if bool(task) != bool(same_task):

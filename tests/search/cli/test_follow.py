@@ -27,7 +27,7 @@ def test_a_report_waits_for_a_store_that_is_away_for_a_while(
         return tmp_path, "History helped."
 
     answer = DriverAnswer("done", state="interrupted")
-    monkeypatch.setattr(follow, "watch", lambda *given, again: (answer, False))
+    monkeypatch.setattr(follow, "watch", lambda *given, again: (answer, 0))
     monkeypatch.setattr(watch, "publish_report", publish)
     patient = partial(while_away, sleep=lambda seconds: None)
     monkeypatch.setattr(watch, "while_away", patient)
@@ -43,7 +43,7 @@ def test_a_report_that_cannot_be_written_is_not_a_failed_search(
         raise OSError(errno.ENOSPC, "No space left on device", "report.md")
 
     monkeypatch.setattr(
-        follow, "watch", lambda *given, again: (DriverAnswer("done", state="complete"), False)
+        follow, "watch", lambda *given, again: (DriverAnswer("done", state="complete"), 0)
     )
     monkeypatch.setattr(watch, "publish_report", full)
     with pytest.raises(SystemExit) as ended:
@@ -61,7 +61,7 @@ def test_a_launch_ends_with_the_best_trials_as_show_prints_them(
 ) -> None:
     store = stored(tmp_path_factory.getbasetemp())
     answer = DriverAnswer("done", state="complete")
-    monkeypatch.setattr(follow, "watch", lambda *given, again: (answer, False))
+    monkeypatch.setattr(follow, "watch", lambda *given, again: (answer, 0))
     monkeypatch.setattr(watch, "publish_report", lambda *given: (Path("reports"), "It helped."))
     follow.follow(store.plan, [], Path("results"))
     lines = capsys.readouterr().out.splitlines()
@@ -69,12 +69,48 @@ def test_a_launch_ends_with_the_best_trials_as_show_prints_them(
     assert lines[-1] == f"configurations: twentieth show {store.search}"
 
 
-def test_a_search_that_a_second_ctrl_c_killed_says_how_to_continue(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    answer = DriverAnswer("died", "the driver was ended by SIGKILL without an answer")
-    monkeypatch.setattr(follow, "watch", lambda *given, again: (answer, True))
+@pytest.mark.parametrize(
+    "answer",
+    [
+        DriverAnswer("died", "the driver was ended by SIGKILL without an answer"),
+        DriverAnswer("done", state="interrupted"),  # it waited for Ray's end
+    ],
+)
+def test_a_second_ctrl_c_ends_without_a_report_and_says_how_to_continue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    answer: DriverAnswer,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(follow, "watch", lambda *given, again: (answer, 2))
+    monkeypatch.setattr(watch, "publish_report", lambda *given: pytest.fail("it takes seconds"))
     with pytest.raises(SystemExit) as ended:
         follow.follow(a_plan(tmp_path), [], tmp_path)
     assert ended.value.code == 130
-    assert "continue with: twentieth resume hills-1" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "stopped at once; continue with: twentieth resume hills-1" in printed
+
+
+def test_a_driver_that_fails_while_it_is_stopped_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = DriverAnswer("failed", "OSError: No space left on device")
+    monkeypatch.setattr(follow, "watch", lambda *given, again: (answer, 2))
+    with pytest.raises(SystemExit) as ended:
+        follow.follow(a_plan(tmp_path), [], tmp_path)
+    assert ended.value.code == 1
+    assert "No space left on device; continue with: " in capsys.readouterr().err
+
+
+def test_ctrl_c_during_the_report_says_how_to_have_it_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*given: object) -> tuple[Path, str]:
+        raise KeyboardInterrupt
+
+    answer = DriverAnswer("done", state="complete")
+    monkeypatch.setattr(follow, "watch", lambda *given, again: (answer, 0))
+    monkeypatch.setattr(watch, "publish_report", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        follow.follow(a_plan(tmp_path), [], tmp_path)
+    assert ended.value.code == 130
+    printed = capsys.readouterr().out
+    assert "all trials are stored; for the report: twentieth report hills-1" in printed

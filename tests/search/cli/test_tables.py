@@ -125,7 +125,7 @@ def test_a_search_shows_its_states_and_its_front_best_first(store: Stored) -> No
         "# trial 001: left 0.1000, right 0.9000"
     )
     assert "trial 002 failed: ValueError: [/oops] <b>bold</b>" in text
-    assert f"in full: twentieth show {store.search} --trial 2" in text
+    assert f"in full: twentieth show {store.search}#2" in text
 
 
 def test_the_best_trials_are_ready_to_paste(store: Stored) -> None:

@@ -5,9 +5,10 @@ import pickle
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from search.history.table import TRIALS, trials_from_table
-from search.history.trial import Trial
+from search.history.trial import Trial, search_and_number
 from search.objectives import Objective
 from search.objectives.objective import from_lists
 
@@ -24,6 +25,18 @@ def prior(**changes: Any) -> Trial:
         "curves": {"seconds.train": {1: 5.0, 3: 4.0}}, "origin": {},
     }  # fmt: skip
     return Trial(**(fields | changes))
+
+
+def test_a_trial_is_named_by_its_search_and_its_number() -> None:
+    assert search_and_number("digits-1123-0915-a1b2#7") == ("digits-1123-0915-a1b2", 7)
+    assert search_and_number("a name with spaces#012") == ("a name with spaces", 12)
+    assert search_and_number("digits-1123") == ("digits-1123", None)
+
+
+@pytest.mark.parametrize("name", ["digits#", "#7", "digits#x", "a#b#7", "digits#-1", "digits# 7"])
+def test_what_only_looks_like_the_name_of_a_trial_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"is no trial; fix: write SEARCH#TRIAL"):
+        search_and_number(name)
 
 
 def test_robust_accuracy_under_another_threat_is_the_counterpart() -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from search.history import Trial
 from search.optimize.console import Display, View, drawing
 from search.optimize.plan import Plan
+from search.session.screen import say
 from search.tracking.write.journal import Event
 from tests.support.plans import a_plan
 from tests.support.stepped_trials import HILLS
@@ -46,7 +47,7 @@ def shown(view: View, *events: Event, is_terminal: bool) -> str:
     """Returns all that a display writes for these events, escape sequences included."""
     file = io.StringIO()
     console = Console(file=file, force_terminal=is_terminal, width=120, color_system=None)
-    with Display(view, console) as display:
+    with Display(view, console, lambda line: say(line, console)) as display:
         for each in events:
             display.take(each)
         display.take(None)
@@ -61,7 +62,7 @@ def test_a_trial_that_may_mask_its_gradients_is_told_while_the_search_runs(plan:
     view = view_of(plan, start(7))
     _, warning = str(view.take(ended)).split("\n")
     assert warning.startswith("warning: trial 007 may mask its gradients: the outputs jump; ")
-    assert warning.endswith(f"see twentieth show {plan.search} --trial 7")
+    assert warning.endswith(f"see twentieth show {plan.search}#7")
     assert "random; its gradients may be masked" in shown(view, is_terminal=True)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import ray
 
-from search.optimize.resources import bundle, fitting, lacking, trials_at_once, why_no_node
+from search.optimize.resources import bundle, fitting, lacking, trials_at_once, wanted, why_no_node
 from search.spec.sections import Resources
 
 A10G = "accelerator_type:A10G"
@@ -41,19 +41,27 @@ def test_a_trial_requests_exactly_what_it_gets() -> None:
 
 
 def test_a_node_without_room_for_a_trial_says_what_it_lacks() -> None:
-    wanted = Resources(cpus=4.0, gpus=1.0, accelerator="H100")
-    assert lacking({"CPU": 2.0, "GPU": 1.0, A10G: 1.0}, wanted) == (
+    large = Resources(cpus=4.0, gpus=1.0, accelerator="H100")
+    assert lacking({"CPU": 2.0, "GPU": 1.0, A10G: 1.0}, large) == (
         "it has 2 CPUs and its GPUs are A10G"
     )
-    assert "no known kind of GPU" in lacking({"CPU": 8.0, "GPU": 1.0}, wanted)
+    assert "no known kind of GPU" in lacking({"CPU": 8.0, "GPU": 1.0}, large)
 
 
 def test_no_node_is_reported_while_one_has_room_for_a_trial() -> None:
     small, large = {"CPU": 1.0}, {"CPU": 4.0}
     assert why_no_node({"a": small, "b": large}, Resources(cpus=4.0)) == ""
     problem = why_no_node({"a": small}, Resources(cpus=4.0))
-    assert "4 CPUs, 0 GPUs" in problem and "a: it has 1 CPUs" in problem
+    assert "4 CPUs, 0 GPUs" in problem and problem.endswith("a: it has 1 CPU")
     assert "and 2 more nodes" in why_no_node(dict.fromkeys("abcdef", small), Resources(cpus=4.0))
+
+
+def test_one_core_or_gpu_is_singular_and_a_share_is_not() -> None:
+    assert wanted(Resources(cpus=1.0, gpus=1.0)) == "1 CPU, 1 GPU"
+    assert wanted(Resources(cpus=2.0, gpus=0.5)) == "2 CPUs, 0.5 GPUs"
+    assert lacking({"CPU": 0.5, "memory": 1.5 * 2**30}, Resources(memory_gb=2)) == (
+        "it has 0.5 CPUs and it has 1.5 GB of memory"
+    )
 
 
 def test_a_number_of_trials_at_once_is_that_number_wherever_it_runs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,16 @@ def test_warnings_have_three_parts_and_cannot_break_the_page() -> None:
     assert "No check for gradient masking raised a warning." in robustness_section(
         evaluated(document()), [], KNOWN
     )
+
+
+def test_a_warning_that_several_trials_have_is_written_once() -> None:
+    """As collapsed trials have, which all answer one class."""
+    each = evaluated(document(warnings=[WARNING, WARNING | {"measured": "0.4"}]))[0]
+    other = replace(each, number=5, warnings=each.warnings[:1])
+    text = robustness_section([each, other, each], [], KNOWN)
+    assert "**Trials 3, 5: masked &#124; gradients** (0.3)" in text
+    assert "**Trial 3: masked &#124; gradients** (0.4)" in text
+    assert text.count("no attack works") == 2
 
 
 def test_without_autoattack_it_says_so() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,14 @@ from search.tracking.deleted import SearchDeleted
 from search.tracking.edits import delete_runs
 from search.tracking.ownership import claim
 from search.tracking.read.history import load_history
-from search.tracking.store import ensure_experiment, is_refusal, open_client, while_away
+from search.tracking.store import (
+    NoStore,
+    create_store,
+    ensure_experiment,
+    is_refusal,
+    open_client,
+    while_away,
+)
 from search.tracking.summary import find_summary
 from tests.support.stores import Store, new_store
 
@@ -22,7 +31,7 @@ from tests.support.stores import Store, new_store
 @pytest.mark.slow
 def test_two_processes_can_create_the_store_at_once(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}"
-    program = f"from search.tracking.store import *; c = open_client({uri!r}); " + (
+    program = f"from search.tracking.store import *; c = create_store({uri!r}); " + (
         f"print(ensure_experiment(c, 'demo', {uri!r}))"
     )
     processes = [
@@ -54,7 +63,29 @@ def test_a_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
 def test_a_store_whose_folder_cannot_be_made_is_named_with_a_fix(tmp_path: Path) -> None:
     (tmp_path / "images.npz").write_text("a file, where the folder of the store would be")
     with pytest.raises(ConnectionError, match=r"images\.npz/mlflow\.db cannot be opened.*fix: "):
-        open_client(f"sqlite:///{tmp_path / 'images.npz' / 'mlflow.db'}")
+        create_store(f"sqlite:///{tmp_path / 'images.npz' / 'mlflow.db'}")
+
+
+def test_a_reader_says_that_there_is_no_store_and_creates_nothing(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'typo' / 'mlflow.db'}"
+    for read in (open_client, load_history):
+        with pytest.raises(NoStore, match=r"no file .*typo/mlflow\.db\); fix: correct this URI"):
+            read(uri)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_makes_no_tables_in_a_database_of_another_program(tmp_path: Path) -> None:
+    file = tmp_path / "study.db"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE studies (study_id INTEGER)")
+    before = file.read_bytes()
+    with pytest.raises(NoStore, match="a database without MLflow's tables"):
+        open_client(f"sqlite:///{file}")
+    assert file.read_bytes() == before
+
+
+def test_a_password_is_not_in_what_a_reader_says_of_a_missing_store() -> None:
+    assert "secret" not in str(NoStore("postgresql://me:secret@host/runs", "no tables"))
 
 
 def test_an_action_is_tried_again_while_the_store_is_away_and_then_says_for_how_long() -> None:

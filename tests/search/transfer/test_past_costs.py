@@ -66,6 +66,18 @@ def test_unlike_tasks_are_left_out() -> None:
     assert [each.search.id for each in found.searches] == ["same"]
 
 
+@pytest.mark.parametrize(("excludes", "states"), [(True, ["failed"]), (False, ["complete"])])
+def test_a_trial_in_doubt_ends_as_the_new_search_says_and_costs_the_same(
+    excludes: bool, states: list[str]
+) -> None:
+    jumps = points("robustness.jumps", {5: 0.5})
+    rows = [row(0, [0.5, 0.5]), row(1, [0.5, 1.0], curves=jumps)]
+    known, this = history(rows, [search()]), search("", started=START + timedelta(days=1))
+    (found,) = past_costs(known, this, {}, {}, "core", excludes).searches
+    assert [each.state for each in found.trials] == ["complete", *states]
+    assert found.seconds == 20.0
+
+
 def test_hours_of_a_gpu_are_not_forecast_from_trials_on_cores() -> None:
     known = together(priced("cpu", [0.5], 1.0), priced("gpu", [0.5], 1.0, day=1))
     assert names(known, gpu="GPU") == ["cpu"]

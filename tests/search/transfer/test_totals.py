@@ -9,7 +9,7 @@ import pytest
 from search.objectives.objective import Role, from_lists
 from search.transfer.costs import Cost
 from search.transfer.totals import totals
-from tests.support.synthetic_history import CLEAN, ROBUST, START, history, row, search
+from tests.support.synthetic_history import CLEAN, ROBUST, START, history, points, row, search
 
 
 def test_the_totals_by_hand() -> None:
@@ -36,6 +36,20 @@ def test_the_best_known_front_is_that_of_all_searches_of_the_task_together() -> 
     known = history(rows, [search(), this, search("elsewhere", task="another@1")])
     assert totals(known, "this").share_of_best_known == pytest.approx(0.8 * 0.5 / 0.46)
     assert totals(known, "cold").share_of_best_known == pytest.approx(0.6 * 0.6 / 0.46)
+
+
+def test_a_trial_in_doubt_of_another_search_is_best_known_only_to_one_that_keeps_such() -> None:
+    jumps = points("robustness.jumps", {5: 0.5})
+    rows = [row(0, [0.5, 0.5], search="exact"), row(0, [0.5, 1.0], search="keeps", curves=jumps)]
+    known = history(rows, [search("exact"), search("keeps")])
+    assert totals(known, "exact").share_of_best_known == 1.0
+    assert totals(known, "keeps").share_of_best_known == 1.0
+    # From one point, (-0.1, -0.1), whatever counts.
+    assert totals(known, "exact").hypervolume == pytest.approx(0.6 * 0.6)
+    assert totals(known, "keeps").hypervolume == pytest.approx(0.6 * 1.1)
+    rows.append(row(0, [0.5, 0.6], search="too", curves=jumps))
+    known = history(rows, [search("exact"), search("keeps"), search("too")])
+    assert totals(known, "too").share_of_best_known == pytest.approx(0.7 / 1.1)
 
 
 def test_a_search_without_a_complete_trial_has_no_best_and_no_share() -> None:

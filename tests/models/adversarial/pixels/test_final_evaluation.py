@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.adversarial.checks.gradient_masking import GradientMaskingWarning
+from models.adversarial.checks.gradient_masking import GradientMaskingWarning, check
 from models.adversarial.pixels import final_evaluation as module
 from models.adversarial.pixels.adversarial_examples import verify
 from models.adversarial.pixels.autoattack import is_installed
@@ -55,9 +55,45 @@ def evaluated(subject: Subject, threat: Threat) -> RobustnessEvaluation:
 def test_every_step_is_named_before_it_is_taken() -> None:
     *steps, _ = evaluate_robustness(Subject(), THREAT)
     assert steps == [
-        "PGD on 10 confirmation images", "FGSM on 40 test images", "PGD on 40 test images",
-        "targeted APGD on 40 test images", "checks for gradient masking", "PGD at 8 epsilons",
+        "PGD on 10 confirmation images", "checks for gradient masking", "FGSM on 40 test images",
+        "PGD on 40 test images", "targeted APGD on 40 test images", "PGD at 8 epsilons",
     ]  # fmt: skip
+
+
+class OneClass(Subject):
+    """Class 0 is answered to all 40 test images, 20 of which are of class 1."""
+
+    def __init__(self) -> None:
+        self.linear = nn.Linear(36, 2)
+        nn.init.zeros_(self.linear.weight)
+        self.linear.bias.data = torch.tensor([1.0, 0.0])
+
+    def examples(self, part: str) -> tuple[Tensor, Tensor]:
+        images, labels = super().examples(part)
+        return images, torch.arange(len(labels)) % 2
+
+    def classifier(self) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), self.linear)
+
+
+def test_a_model_of_one_class_gets_cheap_attacks_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "check", check)
+    *steps, found = evaluate_robustness(OneClass(), Threat(epsilon=0.1, steps=4, final_examples=40))
+    assert not [step for step in steps if "APGD" in str(step) or "AutoAttack" in str(step)]
+    assert isinstance(found, RobustnessEvaluation)
+    assert [each.name for each in found.warnings] == ["one class is answered"]
+    assert found.metrics["test.accuracy.worst_linf_0.1"] == 0.5
+    assert not any("apgdt" in name or "autoattack" in name for name in found.metrics)
+    assert json.loads(found.texts["robustness.json"])["autoattack"] == []
+
+
+def test_a_model_of_one_class_that_an_attack_changes_gets_all_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    warning = GradientMaskingWarning("one class is answered", "", "", "", "")
+    monkeypatch.setattr(module, "check", lambda *_: [warning])
+    found = evaluated(Subject(), THREAT)  # PGD lowers its accuracy from 1 to 0.5
+    assert found.metrics["test.accuracy.apgdt_linf_0.1"] == 0.5
 
 
 def test_the_worst_case_is_what_every_attack_leaves_standing() -> None:

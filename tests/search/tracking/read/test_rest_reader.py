@@ -19,7 +19,7 @@ from search.tracking import tag_names
 from search.tracking.read import cache
 from search.tracking.read.history import load_history
 from search.tracking.read.rest_reader import Server
-from search.tracking.store import open_client
+from search.tracking.store import create_store, open_client
 from tests.support.foreign_stores import assert_accounted_for, empty_store
 from tests.support.proxies import forwarding
 from tests.support.servers import mlflow_server, postgresql
@@ -48,7 +48,7 @@ def log(client: MlflowClient, experiment: str, lr: float, *, end: bool = True) -
 
 def filled(uri: str) -> tuple[MlflowClient, str, list[str]]:
     """A client, an experiment and its runs: two finished, one running, one deleted."""
-    client = open_client(uri)
+    client = create_store(uri)
     experiment = client.create_experiment(f"mine {time.time_ns()}")
     runs = [log(client, experiment, lr) for lr in (0.1, 0.2)]
     runs += [log(client, experiment, 0.3, end=False), log(client, experiment, 0.4)]
