@@ -16,6 +16,7 @@ import typer
 
 from search.cli import cluster, compare, data, doctor, edit, imports, run, store
 from search.cli.options import fail
+from search.optimize.garbage import collect_rarely
 from search.session.screen import say
 from search.tracking.environment import commit
 from search.tracking.ownership import SearchIsAlive
@@ -77,6 +78,7 @@ def _options(
 
 def main() -> None:
     """Runs a command; an error that a user can cause is printed without a traceback."""
+    collect_rarely()
     logging.getLogger("optuna").setLevel(logging.WARNING)
     logging.getLogger("search").setLevel(logging.ERROR)  # `extract` prints the warnings
     logging.getLogger("search.tracking.read.history").setLevel(logging.WARNING)  # but not of these

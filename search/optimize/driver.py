@@ -324,6 +324,7 @@ def _end_ray(at_the_end: contextlib.ExitStack) -> None:
     """
     import ray
 
+    gc.freeze()  # what there is now refers to none of them, and need not be looked through
     at_the_end.callback(ray.shutdown)
     at_the_end.callback(gc.collect)  # the last in is the first out
 
