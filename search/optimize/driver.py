@@ -270,6 +270,9 @@ def _start_ray(
     short = temporary_folder_of_trials(folder)
     # A stale address left by another driver would make a local search join a dead cluster.
     os.environ.pop("RAY_ADDRESS", None)
+    # Ray would start a worker for each core at once, none of which takes a trial: trials have a
+    # runtime environment, and so workers of their own.
+    os.environ["RAY_prestart_worker_first_driver"] = "0"
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     options = {
