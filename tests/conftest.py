@@ -31,7 +31,12 @@ os.environ.pop("COLUMNS", None)
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts files that launch searches first: they take longest, so none is left for the end."""
-    items.sort(key=lambda item: "Place" not in vars(getattr(item, "module", None) or object))
+
+    def is_quick(item: pytest.Item) -> bool:
+        names = vars(getattr(item, "module", None) or object)
+        return not {"Place", "PATIENCE_SECONDS", "two_nodes", "head_that_takes_jobs"} & names.keys()
+
+    items.sort(key=is_quick)
 
 
 def _levels_of_loggers() -> dict[str, int]:
