@@ -7,8 +7,6 @@ stopped by Ctrl-C.
 
 from __future__ import annotations
 
-import atexit
-import gc
 import logging
 from collections.abc import Callable
 from importlib.metadata import version
@@ -18,6 +16,7 @@ import typer
 
 from search.cli import cluster, compare, data, doctor, edit, imports, run, store
 from search.cli.options import fail
+from search.optimize.garbage import collect_rarely
 from search.session.screen import say
 from search.tracking.environment import commit
 from search.tracking.ownership import SearchIsAlive
@@ -79,10 +78,7 @@ def _options(
 
 def main() -> None:
     """Runs a command; an error that a user can cause is printed without a traceback."""
-    # At its end Python looks for garbage in all modules: 400,000 objects with MLflow's, 1.6 s
-    # of a free core, and after a second Ctrl-C next to Ray's dying workers up to 3.5 s. The memory
-    # is freed with the process anyway.
-    atexit.register(gc.freeze)
+    collect_rarely()
     logging.getLogger("optuna").setLevel(logging.WARNING)
     logging.getLogger("search").setLevel(logging.ERROR)  # `extract` prints the warnings
     logging.getLogger("search.tracking.read.history").setLevel(logging.WARNING)  # but not of these

@@ -28,6 +28,7 @@ from models.training.trial_context import TrialPlace
 from search.__main__ import app
 from search.optimize.function_check import check_function
 from search.spec import SpecError, spec_from_yaml
+from tests.support.launches import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -166,7 +167,9 @@ def test_every_piece_of_python_runs(
         # Such code is a script: what it defines has a source, and its driver is another process.
         (tmp_path / "script.py").write_text("\n".join(blocks(page, "python")))
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        subprocess.run([sys.executable, "script.py"], env=environment, check=True)
+        subprocess.run(
+            [sys.executable, "script.py"], env=environment, check=True, timeout=PATIENCE_SECONDS
+        )
         return
     names: dict[str, Any] = {}
     for block in blocks(page, "python"):

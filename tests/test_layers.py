@@ -180,9 +180,20 @@ def test_no_module_of_tests_is_imported_by_another() -> None:
 
 def test_all_commands_are_defined_without_importing_a_slow_library() -> None:
     """Each costs a second or two; and Ray reads RAY_AUTH_MODE once, which `launch` sets before."""
-    slow = "{'ray', 'torch', 'mlflow', 'scipy.stats', 'sklearn', 'pandas', 'matplotlib'}"
-    code = f"import search.__main__, sys; print(sorted({slow} & sys.modules.keys()))"
+    slow = {"ray", "torch", "mlflow", "scipy.stats", "sklearn", "pandas", "matplotlib"}
+    assert imported_by("search.__main__", slow) == "[]"
+
+
+@pytest.mark.slow
+def test_neither_a_worker_nor_a_search_without_a_past_imports_what_only_a_past_needs() -> None:
+    assert imported_by("search.optimize.trainable", {"mlflow", "scipy.stats", "sklearn"}) == "[]"
+    assert imported_by("search.pipeline", {"ray", "torch", "sklearn"}) == "[]"
+
+
+def imported_by(module: str, libraries: set[str]) -> str:
+    """Returns the list of those libraries that a module brings with it, as text."""
+    code = f"import {module}, sys; print(sorted({libraries} & sys.modules.keys()))"
     said = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert said.stdout.strip() == "[]"
+    return said.stdout.strip()

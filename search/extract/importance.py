@@ -25,7 +25,6 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 from scipy.stats import spearmanr
 
@@ -99,6 +98,9 @@ def importance_in(part: ObjectiveMatrix, space: SearchSpace) -> dict[str, float]
     }
     if not names:
         return {}
+    # Here: it needs scikit-learn, half a second that a search without a past need not wait.
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
     study = quiet_study([Objective("", "minimize")])
     for known, loss in zip(configurations, losses, strict=True):
         values = {name: known.get(name, _middle(each)) for name, each in names.items()}

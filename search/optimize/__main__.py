@@ -15,6 +15,9 @@ def main() -> None:
     parent = Connection(int(sys.argv[1]))
     # Before anything else is imported: the user's own code lies where the parent finds it.
     sys.path[:] = parent.recv()
+    from search.optimize.garbage import collect_rarely
+
+    collect_rarely()
     from search.optimize.driver import drive
 
     drive(parent.recv(), parent)

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from models.scores.metric_names import MetricName
-from search.extract.rungs import first_rung
 from search.history.plurals import counted
 from search.objectives import Objective
 from search.spec import Spec
@@ -80,6 +79,8 @@ def with_first_rung(
     settings, epochs = spec.scheduler, spec.budget.epochs
     if settings.name == "none" or settings.grace_epochs != "auto":
         return spec, ""
+    from search.extract.rungs import first_rung  # its statistics cost a worker a second to import
+
     compared = {each: spec.epoch_metric(each.metric) for each in known_before_the_end(spec)}
     found = first_rung(
         trials, compared, task=task, similarities=similarities, epochs=epochs,

@@ -270,6 +270,9 @@ def _start_ray(
     short = temporary_folder_of_trials(folder)
     # A stale address left by another driver would make a local search join a dead cluster.
     os.environ.pop("RAY_ADDRESS", None)
+    # Ray would start a worker for each core at once, none of which takes a trial: trials have a
+    # runtime environment, and so workers of their own.
+    os.environ["RAY_prestart_worker_first_driver"] = "0"
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     options = {
@@ -324,6 +327,7 @@ def _end_ray(at_the_end: contextlib.ExitStack) -> None:
     """
     import ray
 
+    gc.freeze()  # what there is now refers to none of them, and need not be looked through
     at_the_end.callback(ray.shutdown)
     at_the_end.callback(gc.collect)  # the last in is the first out
 

@@ -66,6 +66,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         self._number = config["number"]
         self._log: Path | None = None
         self._is_free = True  # whether nothing of an earlier trial runs on
+        gc.freeze()  # what is imported stays: `_release` collects what trials leave, thrice each
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from search.objectives import Objective
 from search.report.interactive import page
 from search.spec import Spec, load_spec
-from search.tracking.store import ensure_experiment, open_client
+from search.tracking.store import create_store, ensure_experiment
 from search.tracking.summary import create_summary, publish_files
 from search.tracking.write.journal import Journal
 from search.tracking.write.journal_sender import Writer
@@ -81,7 +81,7 @@ def uri(folder: Path) -> str:
 
 
 def write_two_searches(folder: Path) -> TwoSearches:
-    client, spec = open_client(uri(folder)), load_spec(SPEC, [])
+    client, spec = create_store(uri(folder)), load_spec(SPEC, [])
     experiment = ensure_experiment(client, "digits-cnn", uri(folder))
     (folder / "report").mkdir()
     (folder / "report" / "interactive.html").write_text(PAGE)

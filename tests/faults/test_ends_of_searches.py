@@ -44,9 +44,19 @@ def test_trials_that_a_time_budget_cuts_off_are_settled_and_resumed(
     assert cut_off <= {run.info.run_id for run in place.raw_runs(search)}
 
 
-def test_a_finished_search_is_extended(place: Place) -> None:
-    finished(place.run(hills(budget={"trials": 2, "epochs": 2})))
+def test_a_finished_search_leaves_no_process_behind_and_is_extended(
+    place: Place, gate: Gate
+) -> None:
+    command = place.run(held_hills(gate, 1, budget={"trials": 2, "epochs": 2}))
     search = place.search()
+    place.wait_for(search, "epoch")
+    driver = driver_of(command)
+    offspring = driver.children(recursive=True)  # Ray's daemons and workers
+    gate.open()
+    assert any("raylet" in " ".join(process.cmdline()) for process in offspring)
+    finished(command)
+    _, alive = psutil.wait_procs([driver, *offspring], timeout=PATIENCE_SECONDS)
+    assert alive == []
     before = fingerprints(place, search)
     finished(place.resume(search, "--trials", "2"))
     assert_truthful(place, search, trials=4, epochs=2)
@@ -82,15 +92,3 @@ def test_broken_trials_fail_with_their_reason_and_change_no_other_trial(place: P
     for run in runs:
         expected = "FINISHED" if run.data.params["fault"] == "none" else "FAILED"
         assert run.info.status == expected
-
-
-def test_the_driver_leaves_no_process_behind(place: Place, gate: Gate) -> None:
-    command = place.run(held_hills(gate, 1, budget={"trials": 2, "epochs": 4}))
-    place.wait_for(place.search(), "epoch")
-    driver = driver_of(command)
-    offspring = driver.children(recursive=True)  # Ray's daemons and workers
-    gate.open()
-    assert any("raylet" in " ".join(process.cmdline()) for process in offspring)
-    finished(command)
-    _, alive = psutil.wait_procs([driver, *offspring], timeout=PATIENCE_SECONDS)
-    assert alive == []

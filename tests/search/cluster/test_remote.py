@@ -1,15 +1,21 @@
-"""`doctor --cluster`: for a cluster that is down, and for a real head of Ray that takes jobs."""
+"""`doctor --cluster` for a cluster that is down, and for a real head of Ray that takes jobs.
+
+The same head admits its clients.
+"""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from search.cluster.access import ANSWER_SECONDS, admit
 from search.cluster.check import Check
 from search.cluster.preflight import LaunchArguments
 from search.cluster.remote import check_remotely
@@ -85,17 +91,43 @@ def test_a_missing_cluster_file_is_the_only_check(tmp_path: Path) -> None:
     assert check.status == "fail" and "none.yaml" in check.found
 
 
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+    """Runs a head; its address, its dashboard's, and the environment of its clients."""
+    with head_that_takes_jobs(tmp_path_factory.mktemp("head")) as running:
+        yield running
+
+
 @pytest.mark.slow
-def test_the_nodes_of_a_cluster_that_is_up_are_checked_remotely(tmp_path: Path) -> None:
+def test_a_real_head_admits_a_client_with_its_token_and_refuses_others_within_seconds(
+    head: tuple[str, str, Mapping[str, str]], tmp_path: Path
+) -> None:
+    address, _, of_clients = head
+    environment = dict(of_clients)
+    del environment["RAY_AUTH_MODE"]
+    began = time.monotonic()
+    with pytest.raises(ConnectionError, match="another cluster's"):
+        admit(address, environment | {"RAY_AUTH_TOKEN": "0" * 64})
+    with pytest.raises(ConnectionError, match="is missing or empty"):
+        admit(address, environment | {"RAY_AUTH_TOKEN_PATH": str(tmp_path / "none")})
+    assert time.monotonic() - began < 3 * ANSWER_SECONDS
+    admit(address, environment)
+    assert environment["RAY_AUTH_MODE"] == "token"
+
+
+@pytest.mark.slow
+def test_the_nodes_of_a_cluster_that_is_up_are_checked_remotely(
+    head: tuple[str, str, Mapping[str, str]], tmp_path: Path
+) -> None:
     (tmp_path / "lab.yaml").write_text(CLUSTER.format("up"))
     shared = tmp_path / "shared"
     (shared / "storage").mkdir(parents=True)
-    with head_that_takes_jobs(tmp_path / "home") as (_, dashboard, environment):
-        done = subprocess.run(
-            [sys.executable, "-c", DOCTOR, dashboard, "doctor", "search/specs/digits.yaml",
-             "--cluster", str(tmp_path / "lab.yaml"), "--json", "--results", str(shared)],
-            capture_output=True, text=True, timeout=400, env=environment, cwd=ROOT,
-        )  # fmt: skip
+    _, dashboard, environment = head
+    done = subprocess.run(
+        [sys.executable, "-c", DOCTOR, dashboard, "doctor", "search/specs/digits.yaml",
+         "--cluster", str(tmp_path / "lab.yaml"), "--json", "--results", str(shared)],
+        capture_output=True, text=True, timeout=400, env=environment, cwd=ROOT,
+    )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
     checks = {each["name"]: each for each in json.loads(done.stdout)["checks"]}
     assert "lab-up is up: 1 node," in checks["head"]["found"]
