@@ -48,7 +48,7 @@ def test_a_command_does_not_look_for_garbage_at_its_end(
     cli: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_the_end: list[object] = []
-    monkeypatch.setattr("search.__main__.atexit.register", at_the_end.append)
+    monkeypatch.setattr("search.optimize.garbage.atexit.register", at_the_end.append)
     cli("schema", "history")
     assert gc.freeze in at_the_end
 

@@ -238,5 +238,5 @@ def test_a_scheme_of_a_plugin_goes_through_its_client_and_is_read_by_it(
 
 
 def test_databricks_is_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_answering", lambda uri: f"asked {uri}")
+    monkeypatch.setattr(store, "_answering", lambda uri, creates: f"asked {uri}")
     assert open_client("databricks") == "asked databricks"
