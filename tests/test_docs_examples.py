@@ -28,6 +28,7 @@ from models.training.trial_context import TrialPlace
 from search.__main__ import app
 from search.optimize.function_check import check_function
 from search.spec import SpecError, spec_from_yaml
+from search.tracking.store import create_store
 from tests.support.launches import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -171,6 +172,7 @@ def test_every_piece_of_python_runs(
             [sys.executable, "script.py"], env=environment, check=True, timeout=PATIENCE_SECONDS
         )
         return
+    create_store("sqlite:///results/mlflow.db")  # readers of these pages have run a search
     names: dict[str, Any] = {}
     for block in blocks(page, "python"):
         exec(compile(block, str(page), "exec"), names)
