@@ -172,7 +172,8 @@ def test_every_piece_of_python_runs(
             [sys.executable, "script.py"], env=environment, check=True, timeout=PATIENCE_SECONDS
         )
         return
-    create_store("sqlite:///results/mlflow.db")  # readers of these pages have run a search
+    # Readers of these pages have run a search.
+    create_store(f"sqlite:///{tmp_path}/results/mlflow.db")
     names: dict[str, Any] = {}
     for block in blocks(page, "python"):
         exec(compile(block, str(page), "exec"), names)
