@@ -113,10 +113,11 @@ def each(wanted: Callable[[Sampler], bool] = lambda sampler: True) -> pytest.Mar
 def test_the_same_seed_gives_the_same_search(
     make: MakeSampler, objectives: int, trials: int = 12
 ) -> None:
-    """Another seed gives another one; bests of past tasks, which come first, have no seed."""
+    """Another seed gives another second half; bests of past tasks, which come first, have none."""
     first = run(create_study(make(7), objectives), trials)
     assert first == run(create_study(make(7), objectives), trials)
-    assert first != run(create_study(make(8), objectives), trials)
+    other = run(create_study(make(8), objectives), trials)
+    assert first[trials // 2 :] != other[trials // 2 :]
 
 
 @each()
