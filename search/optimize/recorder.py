@@ -127,6 +127,13 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         self.first_worker.lose(_error_of(trial))
         self._end_attempt(trial, None)
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Handles the loss of a worker whose node had been given notice: Tune starts it again."""
+        number = trial.config["number"]
+        self._pause(number)
+        why = "lost its worker with a node that had been given notice; it is started again"
+        self._journal.append("driver", message=f"trial {number} {why}")
+
     @property
     def why_failed(self) -> str:
         """Why the search has failed; "" while it has not."""
@@ -137,8 +144,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         number = trial.config["number"]
         if number in self.ended:
             return
-        self._trained[number] = self._seconds(number)
-        self._began.pop(number, None)
+        self._pause(number)
         spent = {**self._spent(number), "epoch": self._epoch.get(number, 0)}
         cost = {name: spent[name] for name in COST_ATTRIBUTES if name in spent}
         outcome = self._searcher.end(trial.trial_id, result, cost)
@@ -173,6 +179,11 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         """Returns the seconds that a trial has trained, in all attempts and launches."""
         now = time.monotonic()
         return self._trained.get(number, 0.0) + now - self._began.get(number, now)
+
+    def _pause(self, number: int) -> None:
+        """Counts the seconds of an attempt that is over; the trial may go on in another."""
+        self._trained[number] = self._seconds(number)
+        self._began.pop(number, None)
 
     def _spent(self, number: int) -> dict[str, Any]:
         """Returns the seconds and work of a trial in all launches, and its device, if known.

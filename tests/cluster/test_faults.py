@@ -39,7 +39,7 @@ from tests.cluster.searches import (
     times_of_complete,
     wait_until,
 )
-from tests.support.ray_nodes import begun_again, seconds_until
+from tests.support.ray_nodes import seconds_until, started_again
 
 pytestmark = pytest.mark.cluster
 
@@ -179,14 +179,13 @@ def test_trials_of_a_drained_node_continue_elsewhere_from_their_checkpoints(
     while time.monotonic() < told + NOTICE_SECONDS:
         assert launch.poll() is None, log.read_text()
         time.sleep(1.0)
-    before, trained = begun_again(storage), hosts.trains("w1")
+    before, trained = started_again(storage), hosts.trains("w1")
     hosts.lab("kill", "w1")  # as the cloud does, whether or not it is empty
     gone = time.monotonic()
     assert trained > 0, "it was idle"
     noticed = hosts.wait_for_nodes({"head", "w2"}, PATIENCE_SECONDS)
     print(f"{trained} trials trained there until it went, which was noticed {noticed:.0f} s later")
-    # Tune restores trials of a node that was given notice, and the driver does not hear of it.
-    wait_until(lambda: begun_again(storage) >= before + trained, launch, log)
+    wait_until(lambda: started_again(storage) >= before + trained, launch, log)
     print(f"they were at work again {time.monotonic() - gone:.0f} s after it went")
     ended(launch, log)
     assert_every_trial_is_complete_once(hosts, MORE, search)

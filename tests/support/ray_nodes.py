@@ -59,12 +59,12 @@ def begun_again(storage: Path) -> int:
 
 
 def started_again(storage: Path) -> int:
-    """Counts the trials of a search that its driver started again after they had lost a worker.
+    """Counts the trials of a search that were started again after they had lost a worker.
 
     No epoch begins twice where the worker was between two (`begun_again`).
 
     Args:
         storage: The search's folder.
     """
-    said = "lost its worker; it is started again"
+    said = "; it is started again"
     return sum(said in event.fields.get("message", "") for event in read_events(storage))

@@ -134,6 +134,16 @@ def test_epochs_of_an_earlier_launch_are_not_recorded_again(tmp_path: Path) -> N
     assert [event["epoch"] for event in tune.events("epoch")] == [3]
 
 
+def test_a_trial_that_tune_starts_again_is_said_and_not_ended(tune: Tune) -> None:
+    trial = tune.started(3)
+    tune.recorder.on_trial_recover(0, [], trial)
+    assert tune.events("driver") == [
+        {"message": "trial 3 lost its worker with a node that had been given notice; it is started "
+         "again"}
+    ]  # fmt: skip
+    assert tune.recorder.running() == {3} and not tune.events("end")
+
+
 def test_the_seconds_of_a_trial_are_those_it_trained_in_all_launches_and_attempts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,8 +156,13 @@ def test_the_seconds_of_a_trial_are_those_it_trained_in_all_launches_and_attempt
     clock.now += 2
     tune.recorder.on_trial_error(0, [], trial)  # it has lost its worker, and waits for another
     clock.now += 1000
-    tune.start(tune.asked("t3"))
-    clock.now += 4
+    trial = tune.asked("t3")
+    tune.start(trial)
+    clock.now += 3
+    tune.recorder.on_trial_recover(0, [], trial)  # its node had been given notice
+    clock.now += 1000
+    tune.start(trial)
+    clock.now += 1
     tune.recorder.settle()
     events = {event.name: event.fields.get("seconds") for event in read_events(tmp_path)}
     assert events["epoch"] == 107.0 and events["end"] == 113.0
