@@ -18,6 +18,9 @@ _EXPONENT = re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$")
 
 _SELF = "an anchor contains itself"
 
+# The specs that ship with the package.
+EXAMPLES = Path(__file__).parents[1] / "specs"
+
 
 class Loader(yaml.SafeLoader):
     """A safe YAML loader that reads `1e-3` as a number."""
@@ -44,8 +47,7 @@ def read_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        known = ", ".join(sorted(each.name for each in path.parent.glob("*.y*ml")))
-        message = "there is no such file" + (f"; in that folder: {known}" if known else "")
+        message = f"there is no such file; {_file_instead_of(path)}"
     except IsADirectoryError:
         message = "this is a folder; name a YAML file in it"
     except UnicodeDecodeError as error:
@@ -53,6 +55,15 @@ def read_file(path: Path) -> str:
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
     raise SpecError([Problem(str(path), None, "", None, message)])
+
+
+def _file_instead_of(path: Path) -> str:
+    """Return which file may be meant: an example of that name, or one in the same folder."""
+    example = EXAMPLES / f"{path.stem}.yaml"
+    if example.is_file():
+        return f"fix: the example of that name is {example}"
+    known = ", ".join(sorted(each.name for each in path.parent.glob("*.y*ml")))
+    return f"in that folder: {known}" if known else "fix: name a YAML file"
 
 
 def read_document(text: str, source: str) -> Document:

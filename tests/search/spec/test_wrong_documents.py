@@ -182,6 +182,11 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         load_spec(tmp_path / "missing.yaml")
     with pytest.raises(SpecError, match="this is a folder"):
         load_spec(tmp_path)
+    with pytest.raises(SpecError, match=r"the example of that name is .*/specs/digits\.yaml"):
+        load_spec(tmp_path / "digits")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SpecError, match="name a YAML file"):
+        load_spec(tmp_path / "empty" / "missing.yaml")
     (tmp_path / "latin.yaml").write_bytes("name: caf\xe9\n".encode("latin-1"))
     with pytest.raises(SpecError, match="not UTF-8 text"):
         load_spec(tmp_path / "latin.yaml")
