@@ -22,11 +22,11 @@ from scipy.special import ndtr
 from scipy.stats import t
 
 from models.scores.metric_names import MetricName
-from search.apply.expected_gain import WITHIN, rounded, unscored, within_range
+from search.apply.expected_gain import expected_losses, rounded, values_of, within_range
 from search.apply.gaussian_process import Floats
 from search.apply.price import predicted_cost
 from search.apply.prior_data import PriorData
-from search.apply.proposal_source import Proposal
+from search.apply.proposal_source import Proposal, names_of
 from search.apply.task_models import TaskModel, task_models
 from search.extract.costs import CostModel, cost_model, costs_of
 from search.history import Trial
@@ -104,29 +104,30 @@ def _of_this_task(
 ) -> dict[str, list[float]]:
     """Returns metric -> expected value with its interval, by a model of this same task."""
     return {
-        objective.metric or f"objective {column}": _values_of(
+        name: values_of(
             within_range(_losses(task, point, column), task.losses[:, column], objective), objective
         )
-        for column, objective in enumerate(objectives)
+        for column, (name, objective) in enumerate(
+            zip(names_of(objectives), objectives, strict=True)
+        )
     }
 
 
 def _losses(task: TaskModel, point: Floats, column: int) -> Floats:
     """Returns a task's expected loss at a point, and the ends of its 95 % interval: best, worst."""
     mean, variance = task.processes[column].predict(point[:, task.columns])
-    at = mean[0] + np.array([0.0, -WITHIN, WITHIN]) * np.sqrt(variance[0])
-    return unscored(at, task.losses[:, column], task.scores[:, column])
+    losses, scores = task.losses[:, column], task.scores[:, column]
+    return expected_losses(mean[0], np.sqrt(variance[0]), losses, scores)
 
 
 def _of_past_tasks(
     tasks: Sequence[TaskModel], point: Floats, objectives: Sequence[Objective]
 ) -> dict[str, Any]:
     values, ranks, most = {}, {}, 0
-    for column, objective in enumerate(objectives):
+    for column, (name, objective) in enumerate(zip(names_of(objectives), objectives, strict=True)):
         known = [task for task in tasks if task.is_predictable[column]]
         if not known:
             continue
-        name = objective.metric or f"objective {column}"
         shares = ndtr([task.predict(point)[0, column] for task in known])
         ranks[name] = [rounded(each) for each in (shares.mean(), shares.min(), shares.max())]
         most = max(most, len(known))
@@ -161,10 +162,4 @@ def _in_unit(
         return None
     found = expected[:, 0].mean() + np.array([0.0, -half, half])
     found = np.exp(found) if is_log else within_range(found, past, objective)
-    return _values_of(found, objective)
-
-
-def _values_of(losses: Floats, objective: Objective) -> list[float]:
-    """Returns the value and its lower and upper end for a loss and its best and worst ends."""
-    mean, first, second = ((-1.0 if objective.is_maximized else 1.0) * losses).tolist()
-    return [rounded(mean), rounded(min(first, second)), rounded(max(first, second))]
+    return values_of(found, objective)
