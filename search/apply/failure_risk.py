@@ -98,23 +98,15 @@ class LearnedRisk:
         if probability < NEGLIGIBLE:
             return {}
         others, same, own = self.known
-        failed = Counter(
-            task for each in (others, same) for task in np.array(each.tasks)[each.has_failed]
-        )
-        counts = {str(task): count for task, count in failed.most_common()}
+        past = others + same
+        endings = zip(past.tasks, past.runs, past.causes, strict=True)
+        failed = [(task, run) for task, run, cause in endings if cause]
+        counts = dict(Counter(task for task, _ in failed).most_common())
         if own.has_failed.any():
             counts = {THIS_SEARCH: int(own.has_failed.sum()), **counts}
-        points = np.vstack([each.points[each.has_failed] for each in (others, same)])
-        runs = np.array(
-            [
-                run
-                for each in (others, same)
-                for run, cause in zip(each.runs, each.causes, strict=True)
-                if cause
-            ]
-        )
-        nearest = np.argsort(((points - point) ** 2).sum(axis=1), kind="stable")[:RUNS_NAMED]
-        named = [str(run) for run in runs[nearest]] if len(runs) else []
+        away = ((past.points[past.has_failed] - point) ** 2).sum(axis=1)
+        nearest = np.argsort(away, kind="stable")[:RUNS_NAMED]
+        named = [failed[place][1] for place in nearest.tolist()]
         return {"risk": {"probability": rounded(probability), "failed": counts, "runs": named}}
 
 
@@ -140,10 +132,8 @@ class FailureMemory:
             space: The target space.
         """
         none, self._space = outcomes_of([], space), space
-        self._others = others or none
+        self._others = others if others is not None and _has_any(others) else none
         self._same = outcomes_of(same_task[-SAME_TASK_KEPT:], space)
-        if not _has_any(self._others):
-            self._others = none
         self._starts: list[tuple[float, Belief]] | None = None
         self._last: tuple[list[Trial], LearnedRisk | None] = ([], None)
 
