@@ -28,6 +28,7 @@ from search.apply.price import predicted_cost
 from search.apply.prior_data import PriorData
 from search.apply.proposal_source import Proposal, names_of
 from search.apply.task_models import TaskModel, task_models
+from search.apply.transfer_model import FEWEST_WARM
 from search.extract.costs import CostModel, cost_model, costs_of
 from search.history import Trial
 from search.history.forecast import LARGEST_FACTOR
@@ -36,8 +37,6 @@ from search.objectives import Objective
 from search.space import SearchSpace
 from search.space.encoding import encode
 
-# A model of this task needs so many results (`transfer_model.py`).
-FEWEST_OWN = 3
 # Step -> what is forecast. The record of the best known trial says its values.
 FORECAST_BY = {"first": "values", "portfolio": "values", "earlier-best": "values",
                CONFIRM: "cost", "opening": "cost"}  # fmt: skip
@@ -92,7 +91,7 @@ class FirstForecasts:
     def _values(self, point: Floats) -> dict[str, Any]:
         if self._own is None:
             complete = [each for each in self._prior.same_task if each.state == "complete"]
-            enough = complete if len(complete) >= FEWEST_OWN else []
+            enough = complete if len(complete) >= FEWEST_WARM else []
             self._own = task_models(enough, self._space, self._objectives, {}).models
         if self._own:
             return {"value": _of_this_task(self._own[0], point, self._objectives)}

@@ -39,9 +39,9 @@ class PriorData:
         skipped_tasks: Other task -> why there is no model of it.
         left_out: Reason -> number of prior trials that could not be used.
         noises: The noise of the searched objectives on its own task, as far as known.
-        costs: The known costs of the newest trials of other tasks; None if there are none.
+        costs: The known costs of the newest trials of other tasks; None or empty if there are none.
         noisy_tasks: Other tasks whose results do not predict each other.
-        failures: How trials of other tasks ended; None if there are none.
+        failures: How trials of other tasks ended; None or empty if there are none.
     """
 
     same_task: tuple[Trial, ...] = ()
