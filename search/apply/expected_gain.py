@@ -26,6 +26,7 @@ from search.apply.acquisition import (
     expected_hypervolume_improvement,
     log_expected_improvement,
 )
+from search.apply.proposal_source import names_of
 from search.objectives import Objective, pareto
 
 # A normal variable lies within so many standard deviations in 19 of 20 cases.
@@ -56,14 +57,10 @@ def forecast(
     count = len(objectives)
     means, spreads = predicted.means[row, :count], np.sqrt(predicted.variances[row, :count])
     values: dict[str, list[float]] = {}
-    for column, objective in enumerate(objectives):
-        at = means[column] + np.array([0.0, -WITHIN, WITHIN]) * spreads[column]
-        found = unscored(at, losses[:, column], scores[:, column])
-        found = within_range(found, losses[:, column], objective)
-        sign = -1.0 if objective.is_maximized else 1.0
-        mean, low, high = (rounded(sign * each) for each in found)
-        name = objective.metric or f"objective {column}"
-        values[name] = [mean, min(low, high), max(low, high)]
+    for column, (name, objective) in enumerate(zip(names_of(objectives), objectives, strict=True)):
+        known = losses[:, column]
+        found = expected_losses(means[column], spreads[column], known, scores[:, column])
+        values[name] = values_of(within_range(found, known, objective), objective)
     made: dict[str, Any] = {"value": values}
     if predicted.is_feasible.any() and count <= 2:
         gain, probability = _improvement(predicted, row, count)
@@ -115,9 +112,19 @@ def within_range(expected: Floats, losses: Floats, objective: Objective) -> Floa
     return np.clip(expected, low, high)
 
 
-def unscored(at: Floats, losses: Floats, scores: Floats) -> Floats:
-    """Returns the losses of scores, beyond the best one along the secant of the better half."""
+def expected_losses(mean: float, spread: float, losses: Floats, scores: Floats) -> Floats:
+    """Returns the loss of a predicted score, and the ends of its 95 % interval: best, worst.
+
+    Beyond the best score of a trial it lies along the secant of the better half.
+    """
+    at = mean + np.array([0.0, -WITHIN, WITHIN]) * spread
     order = np.argsort(losses, kind="stable")
     found = np.interp(at, scores[order], losses[order])
     beyond = np.minimum(at - scores[order[0]], 0.0)
     return np.asarray(found + beyond * _unit(losses, scores))
+
+
+def values_of(losses: Floats, objective: Objective) -> list[float]:
+    """Returns the value and its lower and upper end for a loss and its best and worst ends."""
+    mean, first, second = ((-1.0 if objective.is_maximized else 1.0) * losses).tolist()
+    return [rounded(mean), rounded(min(first, second)), rounded(max(first, second))]

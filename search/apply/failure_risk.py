@@ -44,10 +44,6 @@ from search.space.encoding import encode
 # trials failed, not 12.4; with 0.4 10.0, and the regret after 30 was .060, not .052 (s.e. .01;
 # benchmarks/failures, seeds 1000 to 1009).
 LIMIT = 0.5
-# How much each belief counts before the first trial of this search, relative to the others. With
-# 0.4 for the last one, true failures of other tasks save half a trial more, and untrue ones cost
-# regret after 10 trials: .295 instead of .248, and .290 without a memory (s.e. .05; the same).
-ALL, SAME_TASK, NOTHING = 1.0, 1.0, 1.0
 # Of this search and of earlier ones of its task so many of the newest trials count. At every
 # proposal the former are learned from: 200 take 10 ms with 9 encoded columns.
 OWN_KEPT, SAME_TASK_KEPT = 200, 1000
@@ -98,23 +94,15 @@ class LearnedRisk:
         if probability < NEGLIGIBLE:
             return {}
         others, same, own = self.known
-        failed = Counter(
-            task for each in (others, same) for task in np.array(each.tasks)[each.has_failed]
-        )
-        counts = {str(task): count for task, count in failed.most_common()}
+        past = others + same
+        endings = zip(past.tasks, past.runs, past.causes, strict=True)
+        failed = [(task, run) for task, run, cause in endings if cause]
+        counts = dict(Counter(task for task, _ in failed).most_common())
         if own.has_failed.any():
             counts = {THIS_SEARCH: int(own.has_failed.sum()), **counts}
-        points = np.vstack([each.points[each.has_failed] for each in (others, same)])
-        runs = np.array(
-            [
-                run
-                for each in (others, same)
-                for run, cause in zip(each.runs, each.causes, strict=True)
-                if cause
-            ]
-        )
-        nearest = np.argsort(((points - point) ** 2).sum(axis=1), kind="stable")[:RUNS_NAMED]
-        named = [str(run) for run in runs[nearest]] if len(runs) else []
+        away = ((past.points[past.has_failed] - point) ** 2).sum(axis=1)
+        nearest = np.argsort(away, kind="stable")[:RUNS_NAMED]
+        named = [failed[place][1] for place in nearest.tolist()]
         return {"risk": {"probability": rounded(probability), "failed": counts, "runs": named}}
 
 
@@ -140,11 +128,9 @@ class FailureMemory:
             space: The target space.
         """
         none, self._space = outcomes_of([], space), space
-        self._others = others or none
+        self._others = others if others is not None and _has_any(others) else none
         self._same = outcomes_of(same_task[-SAME_TASK_KEPT:], space)
-        if not _has_any(self._others):
-            self._others = none
-        self._starts: list[tuple[float, Belief]] | None = None
+        self._starts: list[Belief] | None = None
         self._last: tuple[list[Trial], LearnedRisk | None] = ([], None)
 
     def at(self, context: Context) -> LearnedRisk | None:
@@ -162,25 +148,29 @@ class FailureMemory:
         own, features = known[2], features_of(known[2].points)
         if self._starts is None:
             self._starts = self._from_history()
-        ends = [learn(belief, features, own.has_failed) for _, belief in self._starts]
+        ends = [learn(belief, features, own.has_failed) for belief in self._starts]
         evidence = np.array([each for _, each in ends])
-        weights = np.array([weight for weight, _ in self._starts])
-        weights = weights * np.exp(evidence - evidence.max())
+        weights = np.exp(evidence - evidence.max())
         beliefs = tuple(belief for belief, _ in ends)
         return LearnedRisk(beliefs, weights / weights.sum(), known, self._space)
 
-    def _from_history(self) -> list[tuple[float, Belief]]:
-        """Return what history teaches, with its weight: nothing, this task's part, all of it."""
+    def _from_history(self) -> list[Belief]:
+        """Return what history teaches: nothing, this task's part of it, all of it.
+
+        They count alike before the first trial of this search. With 0.4 for nothing, true failures
+        of other tasks save half a trial more, and untrue ones cost regret after 10 trials: .295
+        instead of .248, and .290 without a memory (s.e. .05; benchmarks/failures).
+        """
         nothing = before_any_trial(self._same.points.shape[1])
-        found, same = [(NOTHING, nothing)], features_of(self._same.points)
+        found, same = [nothing], features_of(self._same.points)
         if len(self._same):
-            found.append((SAME_TASK, learn(nothing, same, self._same.has_failed)[0]))
+            found.append(learn(nothing, same, self._same.has_failed)[0])
         if len(self._others):
             others = features_of(self._others.points)
             all_of_it = learn_from_tasks(
                 nothing, others, self._others.has_failed, self._others.tasks
             )
-            found.append((ALL, learn(all_of_it, same, self._same.has_failed)[0]))
+            found.append(learn(all_of_it, same, self._same.has_failed)[0])
         return found
 
 

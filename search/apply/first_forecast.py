@@ -22,12 +22,13 @@ from scipy.special import ndtr
 from scipy.stats import t
 
 from models.scores.metric_names import MetricName
-from search.apply.expected_gain import WITHIN, rounded, unscored, within_range
+from search.apply.expected_gain import expected_losses, rounded, values_of, within_range
 from search.apply.gaussian_process import Floats
 from search.apply.price import predicted_cost
 from search.apply.prior_data import PriorData
-from search.apply.proposal_source import Proposal
+from search.apply.proposal_source import Proposal, names_of
 from search.apply.task_models import TaskModel, task_models
+from search.apply.transfer_model import FEWEST_WARM
 from search.extract.costs import CostModel, cost_model, costs_of
 from search.history import Trial
 from search.history.forecast import LARGEST_FACTOR
@@ -36,8 +37,6 @@ from search.objectives import Objective
 from search.space import SearchSpace
 from search.space.encoding import encode
 
-# A model of this task needs so many results (`transfer_model.py`).
-FEWEST_OWN = 3
 # Step -> what is forecast. The record of the best known trial says its values.
 FORECAST_BY = {"first": "values", "portfolio": "values", "earlier-best": "values",
                CONFIRM: "cost", "opening": "cost"}  # fmt: skip
@@ -92,7 +91,7 @@ class FirstForecasts:
     def _values(self, point: Floats) -> dict[str, Any]:
         if self._own is None:
             complete = [each for each in self._prior.same_task if each.state == "complete"]
-            enough = complete if len(complete) >= FEWEST_OWN else []
+            enough = complete if len(complete) >= FEWEST_WARM else []
             self._own = task_models(enough, self._space, self._objectives, {}).models
         if self._own:
             return {"value": _of_this_task(self._own[0], point, self._objectives)}
@@ -104,29 +103,30 @@ def _of_this_task(
 ) -> dict[str, list[float]]:
     """Returns metric -> expected value with its interval, by a model of this same task."""
     return {
-        objective.metric or f"objective {column}": _values_of(
+        name: values_of(
             within_range(_losses(task, point, column), task.losses[:, column], objective), objective
         )
-        for column, objective in enumerate(objectives)
+        for column, (name, objective) in enumerate(
+            zip(names_of(objectives), objectives, strict=True)
+        )
     }
 
 
 def _losses(task: TaskModel, point: Floats, column: int) -> Floats:
     """Returns a task's expected loss at a point, and the ends of its 95 % interval: best, worst."""
     mean, variance = task.processes[column].predict(point[:, task.columns])
-    at = mean[0] + np.array([0.0, -WITHIN, WITHIN]) * np.sqrt(variance[0])
-    return unscored(at, task.losses[:, column], task.scores[:, column])
+    losses, scores = task.losses[:, column], task.scores[:, column]
+    return expected_losses(mean[0], np.sqrt(variance[0]), losses, scores)
 
 
 def _of_past_tasks(
     tasks: Sequence[TaskModel], point: Floats, objectives: Sequence[Objective]
 ) -> dict[str, Any]:
     values, ranks, most = {}, {}, 0
-    for column, objective in enumerate(objectives):
+    for column, (name, objective) in enumerate(zip(names_of(objectives), objectives, strict=True)):
         known = [task for task in tasks if task.is_predictable[column]]
         if not known:
             continue
-        name = objective.metric or f"objective {column}"
         shares = ndtr([task.predict(point)[0, column] for task in known])
         ranks[name] = [rounded(each) for each in (shares.mean(), shares.min(), shares.max())]
         most = max(most, len(known))
@@ -161,10 +161,4 @@ def _in_unit(
         return None
     found = expected[:, 0].mean() + np.array([0.0, -half, half])
     found = np.exp(found) if is_log else within_range(found, past, objective)
-    return _values_of(found, objective)
-
-
-def _values_of(losses: Floats, objective: Objective) -> list[float]:
-    """Returns the value and its lower and upper end for a loss and its best and worst ends."""
-    mean, first, second = ((-1.0 if objective.is_maximized else 1.0) * losses).tolist()
-    return [rounded(mean), rounded(min(first, second)), rounded(max(first, second))]
+    return values_of(found, objective)

@@ -78,11 +78,8 @@ def first_lines(spec: Spec, proposals: Sequence[Proposal]) -> list[str]:
         first = configuration_in_words(proposals[0].configuration) + ", ..." * (given > 1)
         said = [f"{counted(given, 'configuration')} given to try first: {first}"]
     for proposal in proposals[given:][:1]:
-        tried, step = (
-            configuration_in_words(proposal.configuration),
-            proposal.origin.get("step", "?"),
-        )
-        step += f", because {why}" if (why := proposal.origin.get("reason")) else ""
+        tried, why = configuration_in_words(proposal.configuration), proposal.origin.get("reason")
+        step = proposal.origin["step"] + (f", because {why}" if why else "")
         when = "then" if given else "first"
         said.append(f"the {spec.sampler.name} sampler {when} tries {tried} (step {step})")
     return said

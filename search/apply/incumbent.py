@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import t
 
 from search.apply.objective_model import ObjectiveModel
-from search.apply.proposal_source import Context, Proposal, origin
+from search.apply.proposal_source import Context, Proposal, names_of, origin
 from search.apply.scores import complete_losses
 from search.experience import Noise
 from search.extract.noise import FEWEST_REPEATS
@@ -129,7 +129,7 @@ class Incumbent:
         trial = self.trained_again(context)
         if trial is None or self._chosen is None:
             return False
-        values = dict(zip(_names(context.objectives), trial.values, strict=True))
+        values = dict(zip(names_of(context.objectives), trial.values, strict=True))
         return bool(self._chosen[1].departed(values))
 
     def _best(self, objectives: Sequence[Objective], is_lexicographic: bool) -> Known | None:
@@ -152,7 +152,7 @@ class Incumbent:
         losses = complete_losses(
             [each.values for each in known], [0.0] * len(known), objectives
         )[:, int(is_lexicographic) :]  # fmt: skip
-        deviations = [self._deviation(name) for name in _names(objectives)][is_lexicographic:]
+        deviations = [self._deviation(name) for name in names_of(objectives)][is_lexicographic:]
         front = np.flatnonzero(pareto.front(losses))
         best = min(front.tolist(), key=lambda row: (*losses[row], known[row].seconds))
         near = (losses <= losses[best] + np.array(deviations)).all(axis=1)
@@ -163,7 +163,7 @@ class Incumbent:
         )
 
     def _record(self, known: Known, objectives: Sequence[Objective]) -> Revalidation:
-        expected = dict(zip(_names(objectives), known.values, strict=True))
+        expected = dict(zip(names_of(objectives), known.values, strict=True))
         accepted = {}
         for column, (name, objective) in enumerate(zip(expected, objectives, strict=True)):
             bounds = self._accepted(known, column, name, objective)
@@ -191,17 +191,7 @@ class Incumbent:
         return self._noises[name].deviation if name in self._noises else 0.0
 
 
-def before_a_change(trials: Sequence[Trial]) -> list[Trial]:
-    """Returns trials of a task from before a change as those of another task."""
-    return [replace(trial, task=f"{trial.task} before a change") for trial in trials]
-
-
 def _known(trials: Sequence[Trial]) -> Known:
     means = np.mean([trial.values for trial in trials], axis=0)
     seconds = [trial.seconds if trial.seconds > 0 else math.inf for trial in trials]
     return Known(tuple(trials), tuple(means.tolist()), float(np.mean(seconds)))
-
-
-def _names(objectives: Sequence[Objective]) -> list[str]:
-    """Returns the metrics; a study of plain Optuna may name none."""
-    return [each.metric or f"objective {place}" for place, each in enumerate(objectives)]

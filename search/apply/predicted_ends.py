@@ -57,7 +57,8 @@ def predicted_ends(trials: Sequence[Trial], objectives: Sequence[Objective]) -> 
         if values is not None:
             trial = replace(trial, values=values)
             seen = max(_curve(trial, objectives[0]))
-            variances[row] = VARIANCE * max(1.0 - seen / last, 0.0)
+            # Steps of a study count from 0, so the only one is the last.
+            variances[row] = VARIANCE * max(1.0 - seen / last, 0.0) if last else 0.0
         found.append(trial)
     return PredictedEnds(found, variances)
 

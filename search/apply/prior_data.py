@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from search.apply.incumbent import before_a_change
 from search.apply.objective_model import objective_model_of, with_task_constraints
 from search.apply.task_models import TaskModel, task_models
 from search.experience import Noise
@@ -40,9 +39,9 @@ class PriorData:
         skipped_tasks: Other task -> why there is no model of it.
         left_out: Reason -> number of prior trials that could not be used.
         noises: The noise of the searched objectives on its own task, as far as known.
-        costs: The known costs of the newest trials of other tasks; None if there are none.
+        costs: The known costs of the newest trials of other tasks; None or empty if there are none.
         noisy_tasks: Other tasks whose results do not predict each other.
-        failures: How trials of other tasks ended; None if there are none.
+        failures: How trials of other tasks ended; None or empty if there are none.
     """
 
     same_task: tuple[Trial, ...] = ()
@@ -78,7 +77,7 @@ def prior_data(
     usable = with_task_constraints(reconciled.trials, model)
     same = [trial for trial in usable if _is_same(trial, task)]
     before, same = _split_by_change(same)
-    others = [trial for trial in usable if not _is_same(trial, task)] + before_a_change(before)
+    others = [trial for trial in usable if not _is_same(trial, task)] + _before_a_change(before)
     others = others if has_models else []
     of_task: dict[str, float] = {}
     for trial in others:
@@ -97,7 +96,7 @@ def without_same_task(
     prior: PriorData, space: SearchSpace, objectives: Sequence[Objective]
 ) -> PriorData:
     """Returns history after a change: what was of the same task counts as another task, by rank."""
-    before = before_a_change(prior.same_task)
+    before = _before_a_change(prior.same_task)
     found = task_models(before, space, objectives, {each.task: 1.0 for each in before})
     outcomes = outcomes_of(representative(before), space)
     return replace(
@@ -106,6 +105,11 @@ def without_same_task(
         skipped_tasks={**prior.skipped_tasks, **found.left_out},
         failures=outcomes if prior.failures is None else prior.failures + outcomes,
     )  # fmt: skip
+
+
+def _before_a_change(trials: Sequence[Trial]) -> list[Trial]:
+    """Returns trials of a task from before a change as those of another task."""
+    return [replace(trial, task=f"{trial.task} before a change") for trial in trials]
 
 
 def _split_by_change(same: Sequence[Trial]) -> tuple[list[Trial], list[Trial]]:

@@ -9,7 +9,7 @@ alone, so a resumed search continues as an uninterrupted one.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -120,6 +120,11 @@ def origin(
         "sampler": sampler,
         "prior_trials": prior_trials,
     }
+
+
+def names_of(objectives: Sequence[Objective]) -> list[str]:
+    """Returns what records name objectives by: their metrics, for a study may name none."""
+    return [each.metric or f"objective {place}" for place, each in enumerate(objectives)]
 
 
 def seed_of(seed: int, *parts: int | str) -> int:

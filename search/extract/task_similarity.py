@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -120,7 +121,8 @@ def _ratio(first: Any, second: Any) -> float:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value) and value > 0
+    # From a store: JSON has integers that no float can hold.
+    return isinstance(value, int | float) and 1 <= value <= sys.float_info.max
 
 
 def _shape(first: Any, second: Any) -> float:

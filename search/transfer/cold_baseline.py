@@ -146,7 +146,7 @@ def _sentence_of_one(trials: int, only: Comparison, cost: Cost | None) -> str:
     )
 
 
-def cold_caveats(this: Search, colds: Sequence[Search], given: int = 0) -> tuple[str, ...]:
+def cold_caveats(this: Search, colds: Sequence[Search], given: int) -> tuple[str, ...]:
     """What weakens the comparison, a sentence each; `given` counts trials of the user's own."""
     texts = []
     if given:

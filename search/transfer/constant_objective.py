@@ -7,6 +7,7 @@ that always answers the most frequent class. Not for the one model that is expor
 
 from __future__ import annotations
 
+from search.extract.noise import configuration_key
 from search.history import History
 from search.objectives.objective import value_text
 
@@ -21,7 +22,7 @@ def constant_objectives(history: History, search: str) -> list[str]:
     configurations are passed over.
     """
     complete = history.prior_trials(search=search)
-    if len({repr(sorted(each.configuration.items())) for each in complete}) < FEWEST:
+    if len({configuration_key(each.configuration) for each in complete}) < FEWEST:
         return []
     sentences = []
     for objective in history.searches[search].objectives:

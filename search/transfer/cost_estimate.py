@@ -16,7 +16,7 @@ Control arms are no cases: half of their search is a warm one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean, median
 
@@ -25,6 +25,7 @@ from search.transfer.cost_forecast import Basis, ColdCost, CostForecast, Estimat
 from search.transfer.cost_goal import goal_of, median_search
 from search.transfer.cost_interval import FEWEST, next_one
 from search.transfer.costs import Cost
+from search.transfer.examples import stated_count
 from search.transfer.first_trial import FirstTrial
 from search.transfer.past_costs import PastCosts, PastSearch, mean_seconds_per_trial
 
@@ -122,18 +123,12 @@ def _of_other_tasks(this: Search, searches: Sequence[PastSearch]) -> list[float]
 def _sizes(searches: Sequence[Search]) -> list[float]:
     """Epochs times training examples of each, or what of it all of them state."""
     epochs = [float(each.epochs) for each in searches]
-    examples = [_examples(each.fingerprint) for each in searches]
+    stated = [stated_count(each.fingerprint.get("data"), "train") for each in searches]
     sizes = [1.0] * len(searches)
-    for known in (epochs, examples):
+    for known in (epochs, [float(each or 0) for each in stated]):
         if all(each > 0 for each in known):
             sizes = [size * each for size, each in zip(sizes, known, strict=True)]
     return sizes
-
-
-def _examples(fingerprint: Mapping[str, object]) -> float:
-    data = fingerprint.get("data")
-    count = data.get("train") if isinstance(data, Mapping) else None
-    return float(count) if isinstance(count, int) and 0 < count < 2**53 else 0.0
 
 
 def _to_goal(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.data.validation_split import FEWEST, sizes
+from models.hyperparameters.hyperparameter import LARGEST_COUNT
 from models.scores.metric_names import MetricName
 from search.history import Search, Trial
 from search.spec.spec import MEASURED_ON
@@ -77,25 +78,27 @@ def validation_examples(search: Search, trials: Sequence[Trial] = ()) -> Validat
     values = (trial.last_values for trial in trials)
     reported = next((each for each in values if "examples" in each), {})
     data, threat = (search.fingerprint.get(name) for name in ("data", "robustness"))
-    every = _count(data, "validation")
+    every = stated_count(data, "validation")
     if every is None or not isinstance(threat, dict):
         return ValidationExamples(every, reported=reported)
     is_of_images = "norm" in threat
     is_cut = is_of_images or MEASURED_ON in search.fingerprint
     clean = sizes(every)[1] if is_cut and every >= FEWEST else every
-    attacked = _least(clean, _count(threat, "examples"))
-    confirmed = _least(attacked, _count(threat, "confirm_examples")) if is_of_images else None
+    attacked = _least(clean, stated_count(threat, "examples"))
+    confirmed = _least(attacked, stated_count(threat, "confirm_examples")) if is_of_images else None
     return ValidationExamples(clean, attacked, confirmed, reported)
 
 
 def _number(values: Mapping[str, float], metric: str | None) -> int | None:
     value = math.nan if metric is None else values[metric]
-    return int(value) if math.isfinite(value) and value >= 1 else None
+    return int(value) if 1 <= value < LARGEST_COUNT else None
 
 
-def _count(part: Any, name: str) -> int | None:
+def stated_count(part: Any, name: str) -> int | None:
+    """The number of examples that a part of a fingerprint states; None if it is none."""
     found = part.get(name) if isinstance(part, dict) else None
-    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else None
+    is_count = isinstance(found, int) and not isinstance(found, bool) and 0 < found < LARGEST_COUNT
+    return found if is_count else None
 
 
 def _least(first: int | None, second: int | None) -> int | None:

@@ -15,6 +15,7 @@ from scipy.stats import norm
 
 from search.apply.prior_data import PriorData
 from search.extract.costs import cost_model, costs_of
+from search.extract.noise import configuration_key
 from search.space import SearchSpace, Value
 from search.space.encoding import encode
 from search.transfer.cost_interval import LEAST_DEVIATION
@@ -55,11 +56,12 @@ def first_trial(
         prior: The earlier trials in the search's space.
         space: That space.
     """
+    key = configuration_key(configuration)
     before = [
         trial.seconds
         for each in costs.of_task(task)
         for trial in each.trials
-        if trial.state == "complete" and dict(trial.configuration) == dict(configuration)
+        if trial.state == "complete" and configuration_key(trial.configuration) == key
     ]
     if before:
         deviation = LEAST_DEVIATION * math.sqrt(1.0 + 1.0 / len(before))

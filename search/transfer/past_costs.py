@@ -18,7 +18,7 @@ from search.extract.device_speed import DeviceSpeed, device_speeds
 from search.extract.noise import FEWEST_REPEATS, noises_of
 from search.extract.task_similarity import RELEVANT
 from search.history import History, Search, Trial
-from search.objectives.roles import counts_robustness, judging_indices
+from search.objectives.roles import judging_indices
 from search.review.doubtful import judged
 from search.transfer.progress import (
     Progress,
@@ -101,7 +101,7 @@ def past_costs(
     similarities: Mapping[str, float],
     units: Mapping[str, str],
     unit: str,
-    excludes_doubtful: bool | None = None,
+    excludes_doubtful: bool,
 ) -> PastCosts:
     """What the searches of this task and of similar ones cost.
 
@@ -115,10 +115,8 @@ def past_costs(
         units: Search -> what its trials occupy, "GPU" or "core", where it is known.
         unit: What those of `this` occupy. Seconds of the other unit are no basis.
         excludes_doubtful: Whether its trials fail whose robust accuracy is in doubt; earlier ones
-            end as they would there, see `review/doubtful.py`. None is a spec's default.
+            end as they would there, see `review/doubtful.py`.
     """
-    if excludes_doubtful is None:
-        excludes_doubtful = counts_robustness(this.objectives)
     near = [
         each
         for each in history.searches.values()

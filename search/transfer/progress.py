@@ -138,8 +138,11 @@ def trials_of(history: History, search: str) -> list[Trial]:
 def seen_trials(history: History, this: Search, searches: Sequence[Search]) -> list[list[Trial]]:
     """The trials of searches as `this` one sees them, which may be among them.
 
-    Where a robust accuracy is in doubt, a trial of another search counts as one of its own would:
-    if it kept any, its spec keeps them, else it excludes them, which is a spec's default.
+    Where a robust accuracy is in doubt, a trial of another search counts as one of its own did: if
+    it kept any, those of others are kept, too; else they have failed, which is a spec's default. It
+    is not asked of the spec, which a history lacks, and which is not all: a search that ended
+    before a sign of doubt was checked for has kept such trials in spite of its spec, and is fairly
+    compared only with others on the same terms.
     """
     own = trials_of(history, this.id)
     keeps = any(is_kept_in_doubt(trial) for trial in own)

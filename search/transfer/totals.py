@@ -41,8 +41,8 @@ class Totals:
         hypervolume: Dominated by the best trials, against the task's reference point; 0 if no
             trial counts. With one objective, the distance of the best value from that point.
         best_known: The hypervolume of all searches of the task with the same objectives together;
-            0 if no trial of any counts. Trials in doubt of other searches count if this one keeps
-            such trials.
+            0 if no trial of any counts. Trials in doubt of other searches count if this one has
+            kept any.
         epochs: Epochs trained by all trials, stopped and failed ones included.
         trial_seconds: Seconds trained, added up over parallel trials; without pauses.
         work: FLOP of all trials whose work is known; 0 if that of none is.

@@ -78,7 +78,7 @@ def new_search(task: str = TASK, **changes: Any) -> Search:
 
 def costs_before(known: History, this: Search, **units: str) -> PastCosts:
     """Returns what is known of costs before a search; all tasks are as similar as can be."""
-    return past_costs(known, this, dict.fromkeys(known.searches, 0.9), units, "core")
+    return past_costs(known, this, dict.fromkeys(known.searches, 0.9), units, "core", True)
 
 
 def forecast(

@@ -34,6 +34,13 @@ def test_it_is_more_certain_the_longer_the_trial_ran_and_what_was_measured_is_ce
     assert ends.variances == pytest.approx([0.0, VARIANCE * 3 / 4, VARIANCE / 2])
 
 
+def test_a_trial_that_was_stopped_at_the_only_step_of_its_study_is_certain():
+    complete = trial("complete", (0.2,), **{REPORTED: {0: 0.5}})
+    ends = predicted_ends([complete, trial("stopped", **{REPORTED: {0: 0.6}})], LOSS)
+    assert ends.trials[1].values == pytest.approx((0.3,))
+    assert ends.variances.tolist() == [0.0, 0.0]
+
+
 def test_each_of_several_objectives_has_its_own_best_trial():
     both = (Objective("loss", "minimize"), Objective("accuracy", "maximize"))
     first = trial("complete", (0.2, 0.5), loss={1: 0.4, 2: 0.2}, accuracy={1: 0.3, 2: 0.5})

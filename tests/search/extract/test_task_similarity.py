@@ -56,6 +56,12 @@ def test_another_version_of_the_data_is_between_the_same_and_another() -> None:
     assert same > newer > other
 
 
+@pytest.mark.parametrize("classes", [10**400, 5e-324, float("inf"), float("nan"), -1, "10"])
+def test_what_cannot_be_counted_is_unlike_any_count(classes: Any) -> None:
+    counted, hostile = {"data": {"classes": 10}}, {"data": {"classes": classes}}
+    assert compare_tasks("a", counted, "b", hostile).reasons == ("other number of classes",)
+
+
 def test_a_threat_and_a_model_count() -> None:
     stronger = FINGERPRINT | {"robustness": {"norm": "linf", "epsilon": 0.3, "steps": 10}}
     other_model = FINGERPRINT | {"model": "transformer"}

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from search.history import History
 from search.objectives.objective import from_lists
+from search.report import pareto_plot
 from search.report.pareto_plot import dominated_edge, draw_pareto
 from search.report.plots import curve_metrics, draw_curves, draw_history, draw_importance
 from search.report.style import axis_label, label_points, new_figure, short
@@ -80,6 +82,23 @@ def test_names_with_formula_signs_and_line_breaks_are_drawn_as_text(tmp_path: Pa
     assert draw_importance({name: {name: 0.5, "$x": 0.5}}, name, tmp_path / "importance.png")
     assert short("a\n$b") == r"a \$b" and len(short("x" * 100)) == 40
     assert axis_label("loss", "minimize") == "loss (lower is better)"
+
+
+@pytest.mark.parametrize(("keeps", "others"), [(False, "1 trial"), (True, "2 trials")])
+def test_earlier_trials_in_doubt_are_drawn_only_where_the_search_keeps_such(
+    keeps: bool, others: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    saved: list[Figure] = []
+    monkeypatch.setattr(pareto_plot, "save", lambda figure, path: saved.append(figure))
+    jumps = points("robustness.jumps", {5: 0.5})
+    rows = [
+        row(0, [0.5, 0.5]), row(1, [0.5, 0.9], curves=jumps),
+        row(0, [0.6, 0.6], search="this", curves=jumps if keeps else []),
+    ]  # fmt: skip
+    this = search("this", started=START + timedelta(hours=1))
+    assert draw_pareto(history(rows, [search(), this]), "this", tmp_path / "a.png")
+    texts = [text.get_text() for text in saved[0].legends[0].get_texts()]
+    assert f"earlier searches ({others})" in texts
 
 
 def test_labels_never_cover_each_other() -> None:

@@ -34,6 +34,7 @@ TEXTS = {"attack": "characters", "share": 0.15, "examples": 100}
         ),
         ({"data": {"validation": 300}}, (300, None, None)),
         ({"data": {"validation": "300"}, "robustness": IMAGES}, (None, None, None)),
+        ({"data": {"validation": 10**400}, "robustness": IMAGES}, (None, None, None)),
         ({"data": None, "robustness": "<b>"}, (None, None, None)),
         ({}, (None, None, None)),
     ],
@@ -61,7 +62,7 @@ def test_what_a_trial_reports_counts_more_than_the_fingerprint() -> None:
     assert str(found.behind("accuracy.tokens")) == "140"
 
 
-@pytest.mark.parametrize("count", [math.nan, math.inf, -1.0, 0.0])
+@pytest.mark.parametrize("count", [math.nan, math.inf, -1.0, 0.0, 1e300])
 def test_a_number_that_counts_nothing_is_not_known(count: float) -> None:
     name = MetricName.parse("test.f1.macro")
     assert reported_examples({"test.f1.macro": 0.5, "test.examples": count}, name) is None

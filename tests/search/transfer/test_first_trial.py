@@ -43,6 +43,13 @@ def test_a_configuration_that_was_trained_before_costs_what_it_did() -> None:
     assert found.least_seconds == pytest.approx(20 * math.exp(-1.96 * found.deviation), rel=1e-3)
 
 
+def test_choices_that_are_equal_in_python_are_other_configurations() -> None:
+    costs = costs_before(priced("a", [0.5, 0.6], 10.0, repeats={"width": 0}), new_search())
+    assert first_trial({"width": False}, TASK, costs, PriorData(), SPACE) is None
+    found = first_trial({"width": 0.0}, TASK, costs, PriorData(), SPACE)
+    assert found is not None and found.seconds == pytest.approx(10.0)
+
+
 def test_another_configuration_costs_what_the_model_says() -> None:
     prior = PriorData(same_task=tuple(trial(number, seconds=2.0) for number in range(21)))
     found = first_trial({"x": 0.5}, TASK, PastCosts(), prior, SPACE)

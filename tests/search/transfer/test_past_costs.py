@@ -62,7 +62,7 @@ def test_a_search_that_only_repeats_what_it_was_given_is_left_out() -> None:
 
 def test_unlike_tasks_are_left_out() -> None:
     known = together(priced("same", [0.5], 1.0), priced("far", [0.5], 1.0, task="far@1"))
-    found = past_costs(known, new_search(), {"far": 0.39, "same": 1.0}, {}, "core")
+    found = past_costs(known, new_search(), {"far": 0.39, "same": 1.0}, {}, "core", True)
     assert [each.search.id for each in found.searches] == ["same"]
 
 
@@ -99,7 +99,7 @@ def test_trials_of_another_device_count_with_their_work_at_the_speed_of_the_newe
     assert [each.seconds for each in found.searches] == [8.0, 10.0]
     # So is work on cores, if trials on the GPU tell its speed.
     on_gpu = past_costs(
-        together(old, new), new_search(), {}, {"old": "core", "new": "GPU"}, "GPU"
+        together(old, new), new_search(), {}, {"old": "core", "new": "GPU"}, "GPU", True
     )  # fmt: skip
     assert [each.seconds for each in on_gpu.searches] == [8.0, 10.0]
 
@@ -120,7 +120,9 @@ def test_seconds_on_cores_without_a_device_do_not_become_those_of_a_gpu() -> Non
     curves = points("work.epoch", {1: 200.0}) + points("seconds.epoch", {1: 4.0})
     gpu = priced("gpu", [0.5], 10.0, device="fast", work=200.0, curves=curves)
     cpu = priced("cpu", [0.5], 99.0, work=200.0)
-    found = past_costs(together(gpu, cpu), new_search(), {}, {"gpu": "GPU", "cpu": "core"}, "GPU")
+    found = past_costs(
+        together(gpu, cpu), new_search(), {}, {"gpu": "GPU", "cpu": "core"}, "GPU", True
+    )
     assert [each.search.id for each in found.searches] == ["gpu"]
 
 

@@ -21,6 +21,7 @@ from tests.support.synthetic_history import (
     CLEAN,
     START,
     history,
+    points,
     row,
     search,
 )
@@ -113,6 +114,23 @@ def test_a_level_that_was_never_reached_leaves_no_interval() -> None:
     found = verdict(known, "this", Cost(1, "core"))
     assert found.trials_saved == 1 and found.interval is None and found.hours_saved is None
     assert "interval" not in found.sentence
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_trials_in_doubt_of_a_cold_search_count_only_for_one_that_keeps_such(keeps: bool) -> None:
+    jumps = points("robustness.jumps", {5: 0.5})
+    rows = [
+        row(0, [0.5, 0.5], search="sound"),
+        row(0, [0.5, 0.5], search="both"), row(1, [0.5, 0.9], search="both", curves=jumps),
+        row(0, [0.5, 0.8], search="doubtful", curves=jumps),
+        row(0, [0.5, 0.5], search="this", curves=jumps if keeps else []),
+    ]  # fmt: skip
+    this = search("this", warm=True, started=START + timedelta(hours=1))
+    colds = [search("sound"), search("both"), search("doubtful")]
+    found = verdict(history(rows, [*colds, this]), "this").comparisons
+    # From (-0.1, -0.1), by hand: 0.6 * 0.6, 0.6 * 1.0 and 0.6 * 0.9.
+    expected = {"sound": 0.6, "both": 1.0 if keeps else 0.6} | ({"doubtful": 0.9} if keeps else {})
+    assert {each.search: each.level / 0.6 for each in found} == pytest.approx(expected)
 
 
 def test_hours_are_counted_along_with_trials_on_both_sides() -> None:
