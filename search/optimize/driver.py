@@ -29,6 +29,7 @@ import psutil
 from threadpoolctl import threadpool_limits
 
 from search.history import Trial
+from search.history.causes import last_line
 from search.history.plurals import counted
 from search.optimize.bundle import code_for_workers
 from search.optimize.cores import machine_cpus
@@ -87,8 +88,8 @@ def drive(plan: Plan, parent: Connection) -> None:
             answer = {"status": "refused", "message": str(error)}
         except BaseException as error:
             traceback.print_exc()
-            last_line = (str(error).strip().splitlines() or [""])[-1][:300]
-            answer = {"status": "failed", "message": f"{type(error).__name__}: {last_line}"}
+            why = f"{type(error).__name__}: {last_line(str(error))[:300]}"
+            answer = {"status": "failed", "message": why}
             raise
         finally:
             with contextlib.suppress(OSError):  # the parent is gone
@@ -221,11 +222,17 @@ def _ended_as_asked(trial: Trial, requests: StopRequests, journal: Journal) -> T
 
 
 def _with_failed_again(own: list[Trial], tags: Mapping[str, str]) -> list[Trial]:
-    """Returns trials with those that failed alike as interrupted, so that they are run again."""
-    again = set(json.loads(tags.get(tag_names.FAILED_ALIKE, "[]")))
+    """Returns trials with those that failed alike as interrupted, so that they are run again.
+
+    A tag that cannot be read names none.
+    """
+    try:
+        again = json.loads(tags.get(tag_names.FAILED_ALIKE, "[]"))
+    except ValueError:
+        again = []
     return [
         replace(trial, state="interrupted")
-        if trial.state == "failed" and trial.number in again
+        if trial.state == "failed" and isinstance(again, list) and trial.number in again
         else trial
         for trial in own
     ]
