@@ -22,6 +22,7 @@ from models.scores.metric_names import on_split
 from models.training.protocol import AttackableTraining, ConfirmedTraining, EvaluatedTraining
 from models.weights.checkpoints import newest_checkpoint
 from search.history import Trial
+from search.history.causes import last_line
 from search.history.plurals import counted
 from search.objectives.objective import value_text
 from search.optimize.plan import Plan
@@ -94,7 +95,7 @@ def _simpler(
 ) -> TaskOnWorker | None:
     """Writes that an evaluation failed; returns the task without AutoAttack, if it has that."""
     spec = task.spec
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    reason = last_line(str(error)) or type(error).__name__
     what = f"the evaluation of trial {trial.number:03d} failed: {reason}"
     if not isinstance(spec.threat, Threat) or not spec.threat.final_examples:
         journal.append("driver", message=what)
@@ -235,7 +236,7 @@ def _explained(
         files = write_explanations(training, data, threat, folder, count=EXPLAINED)
         texts = {file.name: file.read_text("utf-8") for file in files if file.suffix == ".md"}
     except Exception as error:  # a network without a gradient, no memory, a full disk
-        why = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        why = last_line(str(error)) or type(error).__name__
         return replace(found, message=f"{found.message}; not explained: {why}".removeprefix("; "))
     others = [str(file) for file in files if file.suffix != ".md"]
     return replace(found, texts={**found.texts, **texts}, files=(*found.files, *others))
