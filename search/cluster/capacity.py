@@ -15,7 +15,7 @@ from search.cluster.check import Check, failed, failed_if, passed, warned
 from search.cluster.nodes import Nodes, Reply, problems
 from search.history.plurals import counted
 from search.optimize.resources import fitting, wanted, why_no_node
-from search.optimize.session_folder import NoSessionFolder, most_bytes, new_session_folder
+from search.optimize.session_folder import MOST_BYTES, NoSessionFolder, new_session_folder
 from search.spec.sections import Resources
 
 
@@ -168,7 +168,7 @@ def check_session_folder() -> Iterator[Check]:
     if elsewhere:
         yield warned(
             name, f"{elsewhere}: Ray's files go to {folder.parent}",
-            f"set TMPDIR to a folder of at most {most_bytes()} bytes, if {folder.parent} is small",
+            f"set TMPDIR to a folder of at most {MOST_BYTES} bytes, if {folder.parent} is small",
         )  # fmt: skip
     else:
         yield passed(name, f"{folder.parent} is short enough for Ray's sockets")

@@ -104,15 +104,11 @@ def _own_and_run(
     kinds = plan.space.distributions
     log_scaled = frozenset(name for name, kind in kinds.items() if getattr(kind, "log", False))
     journal = Journal(plan.storage, generation)
-
-    def say(text: str) -> None:
-        journal.append("driver", message=text)
-
     writer = Writer(
         client, plan.storage, search=plan.search, experiment=plan.experiment,
         summary_run=plan.summary_run, generation=generation, log_scaled=log_scaled,
         objectives={metric: plan.spec.epoch_metric(metric) for metric in plan.spec.metrics},
-        say=say,
+        say=journal.say,
     )  # fmt: skip
     writer.drain()
     settle(client, plan.experiment, plan.search)
@@ -162,9 +158,6 @@ def _run(
     """
     from search.optimize.tuner import Tuning  # ray costs two seconds to import
 
-    def say(text: str, **fields: Any) -> None:
-        journal.append("driver", message=text, **fields)
-
     def must_stop() -> bool:
         return stop.is_set() or writer.stop_requests.search is not None
 
@@ -179,7 +172,7 @@ def _run(
     if plan.address is None:
         asked = time.monotonic()
         leases = lease_cpus(
-            _cores(plan), search=plan.search, say=say, waits=not plan.share_cores,
+            _cores(plan), search=plan.search, say=journal.say, waits=not plan.share_cores,
             must_stop=must_stop,
         )  # fmt: skip
         if leases is None:
@@ -188,10 +181,10 @@ def _run(
             at_the_end.callback(lease.release)
         began += time.monotonic() - asked  # waiting for cores is not the search's time
     try:
-        _start_ray(plan, at_the_end, tuning.data_bytes, say)
+        _start_ray(plan, at_the_end, tuning.data_bytes, journal.say)
         _expect_room(plan, journal)
-        journal.append("driver", message="running", spent=time.monotonic() - began)
         spent = time.monotonic() - began
+        journal.say("running", spent=spent)
         left = None if plan.hours is None else max(1.0, plan.hours * 3600 - spent)
         state = tuning.run(left)
         failed = {tag_names.FAILED_ALIKE: json.dumps(tuning.failed_alike)}
@@ -353,7 +346,7 @@ def _expect_room(plan: Plan, journal: Journal) -> None:
     if problem and plan.address is None:
         raise NoRoom(f"{problem}; fix: lower resources in the spec, or use a larger machine")
     if problem:
-        journal.append("driver", message=f"{problem}. The search waits for such a node")
+        journal.say(f"{problem}. The search waits for such a node")
 
 
 def _quiet(plan: Plan) -> dict[str, str]:
