@@ -63,7 +63,9 @@ TOO_SLOW = "timed out during startup"
 
 
 def drive(plan: Plan, parent: Connection) -> None:
-    """Runs in the child process; sends one dict: "status" and, if it is not "done", "message".
+    """Runs in the child process; sends one dict: "status", and "message" that says why.
+
+    A search that is "done" has a "state", and a message if that is "failed".
 
     It stops, keeping running trials, when the parent sends anything or is gone. (Ray and Tune
     handle SIGTERM, SIGINT and SIGUSR1 themselves, so signals cannot ask for it.)
@@ -120,9 +122,9 @@ def _own_and_run(
         own = [_ended_as_asked(trial, requests, journal) for trial in own]
         own = _with_failed_again(own, tags)
     writer.start()
-    state = "interrupted"
+    state, why = "interrupted", ""
     try:
-        state = _run(plan, own, journal, writer, stop, generation, at_the_end)
+        state, why = _run(plan, own, journal, writer, stop, generation, at_the_end)
     finally:
         status = "FINISHED" if state == "complete" else "KILLED"
         journal.append("summary", tags={tag_names.STATE: state}, status=status)
@@ -135,7 +137,7 @@ def _own_and_run(
         kept = f"its results are kept in {plan.storage}"
         return {"status": "unsent", "message": f"{plan.search} stopped: {kept}; {writer.deleted}"}
     if not unwritten and not unsent:
-        return {"status": "done", "state": state}
+        return {"status": "done", "state": state, "message": why}
     message = f"{unsent} bytes of {plan.storage / 'journal.jsonl'} have not reached the store"
     if unwritten:
         events = counted(unwritten, "event")
@@ -151,8 +153,10 @@ def _run(
     stop: threading.Event,
     generation: int,
     at_the_end: contextlib.ExitStack,
-) -> str:
-    """Runs trials until the budget or the time is used up or a user stops; returns the state.
+) -> tuple[str, str]:
+    """Runs trials until the budget or the time is used up or a user stops.
+
+    Returns the state, and why it is "failed"; "" if it is not.
 
     Cores, Ray and a temporary folder are released by `at_the_end`.
     """
@@ -168,7 +172,7 @@ def _run(
         lambda: writer.stop_requests,
     )  # fmt: skip
     if not tuning.has_work():
-        return "complete"
+        return "complete", ""
     if plan.address is None:
         asked = time.monotonic()
         leases = lease_cpus(
@@ -176,7 +180,7 @@ def _run(
             must_stop=must_stop,
         )  # fmt: skip
         if leases is None:
-            return "interrupted" if stop.is_set() else "stopped"
+            return "interrupted" if stop.is_set() else "stopped", ""
         for lease in leases:
             at_the_end.callback(lease.release)
         began += time.monotonic() - asked  # waiting for cores is not the search's time
@@ -196,7 +200,7 @@ def _run(
             journal.append("summary", tags=tags)
         if state in ("complete", "stopped"):
             tuning.test_front()
-        return state
+        return state, tuning.recorder.why_failed
     finally:
         tuning.settle()
 

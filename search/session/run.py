@@ -221,7 +221,7 @@ def _follow(
         fix = f"fix: twentieth report {plan.search}"
         say(f"all trials are stored, but the report could not be written: {error}; {fix}")
     if answer.state == "failed":
-        raise SearchFailed(plan.search, f"{answer.message or 'its trials fail alike'}; {again}")
+        raise SearchFailed(plan.search, f"{answer.message}; {again}")
     if answer.state != "complete":
         say(f"          {answer.state}; {again}")
     elif not stops and not has_complete_trials(plan):
