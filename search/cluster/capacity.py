@@ -48,11 +48,8 @@ def check_fitting(
         return passed(name, f"{found}, and the search takes what there is (parallelism: auto)")
     found += f", the spec wants {parallelism}"
     if total < parallelism:
-        return warned(
-            name,
-            found,
-            f"set resources.parallelism to {total}, ask for less a trial, or add nodes",
-        )
+        fix = f"set resources.parallelism to {total}, ask for less a trial, or add nodes"
+        return warned(name, found, fix)
     return passed(name, found)
 
 
@@ -101,14 +98,11 @@ def check_gpus(nodes: Nodes, replies: Mapping[str, Reply]) -> Check:
             broken.append(f"{node}: {ours}")
     seen = sum(len(reply.value["devices"]) for reply in replies.values())
     if not seen and not broken:
-        return failed(
-            "GPUs",
-            "the spec asks for GPUs, and torch sees none on any node",
-            "use machines with GPUs, or set resources.gpus to 0 in the spec",
-        )
-    return failed_if(
-        "GPUs", "; ".join(broken[:4]), reinstall, f"CUDA works on {counted(seen, 'GPU')}"
-    )
+        found = "the spec asks for GPUs, and torch sees none on any node"
+        fix = "use machines with GPUs, or set resources.gpus to 0 in the spec"
+        return failed("GPUs", found, fix)
+    works = f"CUDA works on {counted(seen, 'GPU')}"
+    return failed_if("GPUs", "; ".join(broken[:4]), reinstall, works)
 
 
 # Ray refuses to spill objects, and tasks fail, on a disk fuller than this (its
