@@ -7,7 +7,6 @@ stopped by Ctrl-C.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
@@ -17,7 +16,7 @@ import typer
 from search.cli import cluster, compare, data, doctor, edit, imports, run, store
 from search.cli.options import fail
 from search.optimize.garbage import collect_rarely
-from search.session.screen import say
+from search.session.screen import quiet_libraries, say
 from search.tracking.environment import commit
 from search.tracking.ownership import SearchIsAlive
 
@@ -76,12 +75,10 @@ def _options(
     """Hyperparameter search that starts from everything already tried."""
 
 
+@quiet_libraries()
 def main() -> None:
     """Runs a command; an error that a user can cause is printed without a traceback."""
     collect_rarely()
-    logging.getLogger("optuna").setLevel(logging.WARNING)
-    logging.getLogger("search").setLevel(logging.ERROR)  # `extract` prints the warnings
-    logging.getLogger("search.tracking.read.history").setLevel(logging.WARNING)  # but not of these
     try:
         app(prog_name="twentieth")  # completion is of this name, however it was started
     except (LookupError, OSError, ValueError) as error:

@@ -30,7 +30,7 @@ def located(address: str, environment: Mapping[str, str]) -> str:
     Raises:
         ConnectionError: "auto", and no cluster was started or joined here.
     """
-    named = environment.get("RAY_ADDRESS", "auto") if address == "auto" else address
+    named = (environment.get("RAY_ADDRESS") or "auto") if address == "auto" else address
     if named != "auto":
         return named
     if not CURRENT_CLUSTER.is_file():

@@ -15,7 +15,7 @@ from search.cluster.check import Check, failed, failed_if, passed, warned
 from search.cluster.nodes import Nodes, Reply, problems
 from search.history.plurals import counted
 from search.optimize.resources import fitting, wanted, why_no_node
-from search.optimize.session_folder import NoSessionFolder, most_bytes, new_session_folder
+from search.optimize.session_folder import MOST_BYTES, NoSessionFolder, new_session_folder
 from search.spec.sections import Resources
 
 
@@ -48,11 +48,8 @@ def check_fitting(
         return passed(name, f"{found}, and the search takes what there is (parallelism: auto)")
     found += f", the spec wants {parallelism}"
     if total < parallelism:
-        return warned(
-            name,
-            found,
-            f"set resources.parallelism to {total}, ask for less a trial, or add nodes",
-        )
+        fix = f"set resources.parallelism to {total}, ask for less a trial, or add nodes"
+        return warned(name, found, fix)
     return passed(name, found)
 
 
@@ -101,14 +98,11 @@ def check_gpus(nodes: Nodes, replies: Mapping[str, Reply]) -> Check:
             broken.append(f"{node}: {ours}")
     seen = sum(len(reply.value["devices"]) for reply in replies.values())
     if not seen and not broken:
-        return failed(
-            "GPUs",
-            "the spec asks for GPUs, and torch sees none on any node",
-            "use machines with GPUs, or set resources.gpus to 0 in the spec",
-        )
-    return failed_if(
-        "GPUs", "; ".join(broken[:4]), reinstall, f"CUDA works on {counted(seen, 'GPU')}"
-    )
+        found = "the spec asks for GPUs, and torch sees none on any node"
+        fix = "use machines with GPUs, or set resources.gpus to 0 in the spec"
+        return failed("GPUs", found, fix)
+    works = f"CUDA works on {counted(seen, 'GPU')}"
+    return failed_if("GPUs", "; ".join(broken[:4]), reinstall, works)
 
 
 # Ray refuses to spill objects, and tasks fail, on a disk fuller than this (its
@@ -168,7 +162,7 @@ def check_session_folder() -> Iterator[Check]:
     if elsewhere:
         yield warned(
             name, f"{elsewhere}: Ray's files go to {folder.parent}",
-            f"set TMPDIR to a folder of at most {most_bytes()} bytes, if {folder.parent} is small",
+            f"set TMPDIR to a folder of at most {MOST_BYTES} bytes, if {folder.parent} is small",
         )  # fmt: skip
     else:
         yield passed(name, f"{folder.parent} is short enough for Ray's sockets")

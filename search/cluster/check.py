@@ -63,22 +63,15 @@ def run_check(name: str, check: Callable[[], Iterable[Check]], seconds: float) -
         try:
             done.extend(check())
         except BaseException as error:  # whatever it is, the other checks go on
-            done.append(
-                failed(name, in_a_line(error), "fix what the message names, then run doctor again")
-            )
+            fix = "fix what the message names, then run doctor again"
+            done.append(failed(name, in_a_line(error), fix))
 
     thread = threading.Thread(target=work, name=name, daemon=True)
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
-        return [
-            *done,
-            failed(
-                name,
-                f"no answer within {seconds:.0f} s",
-                "find out what hangs: a file system or a machine that does not answer",
-            ),
-        ]
+        fix = "find out what hangs: a file system or a machine that does not answer"
+        return [*done, failed(name, f"no answer within {seconds:.0f} s", fix)]
     return done
 
 

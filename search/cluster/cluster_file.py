@@ -9,10 +9,11 @@ key that is missing or that ssh would refuse. Not for what only the cloud can te
 from __future__ import annotations
 
 import json
+import os.path
 import socket
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class ClusterFile:
         hosts: Addresses of all of them, the head's first, if the file names them; empty in a cloud.
         is_direct: Reached by ssh without a proxy of its own between.
         ssh: On premise, the arguments of `ssh` that log in to the head, with the file's own key.
+        document: The file, as YAML has it.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class ClusterFile:
     hosts: tuple[str, ...] = ()
     is_direct: bool = True
     ssh: tuple[str, ...] = ()
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def missing(self, joined: set[str]) -> list[str]:
         """Return the named hosts that are not among the addresses that joined."""
@@ -62,13 +65,17 @@ def read_cluster_file(path: Path) -> ClusterFile:
         raise ValueError(f"{path}: not YAML: {error}") from None
     if not isinstance(document, dict):
         raise ValueError(f"{path}: not a cluster file: a mapping of keys was expected")
+    for key in ("auth", "file_mounts", "available_node_types"):
+        if not isinstance(document.get(key) or {}, dict):
+            raise ValueError(f"{path}: {key}: a mapping of keys was expected")
     name, provider = document.get("cluster_name"), document.get("provider")
     if not isinstance(name, str) or not name:
         raise ValueError(f"{path}: cluster_name is missing: Ray finds the cluster again by it")
     if not isinstance(provider, dict) or "type" not in provider:
         raise ValueError(f"{path}: provider.type is missing: 'aws', 'local' or another of Ray's")
     if provider["type"] != "local":
-        return ClusterFile(path.resolve(), name, False, 1 + _wanted_workers(document))
+        nodes = 1 + _wanted_workers(document, path)
+        return ClusterFile(path.resolve(), name, False, nodes, document=document)
     head, workers = provider.get("head_ip"), provider.get("worker_ips")
     if not head or not isinstance(workers, list):
         raise ValueError(f"{path}: provider local needs head_ip and a list worker_ips")
@@ -79,7 +86,7 @@ def read_cluster_file(path: Path) -> ClusterFile:
     auth = document.get("auth") or {}
     return ClusterFile(
         path.resolve(), name, is_on_premise=True, nodes=1 + min(wanted, len(workers)), hosts=hosts,
-        is_direct="ssh_proxy_command" not in auth, ssh=_login(auth, hosts[0]),
+        is_direct="ssh_proxy_command" not in auth, ssh=_login(auth, hosts[0]), document=document,
     )  # fmt: skip
 
 
@@ -93,19 +100,24 @@ def _login(auth: Mapping[str, Any], head: str) -> tuple[str, ...]:
     if "ssh_proxy_command" in auth:
         options["ProxyCommand"] = str(auth["ssh_proxy_command"])
     key = auth.get("ssh_private_key")
-    identity = ("-i", str(Path(str(key)).expanduser())) if key else ()
+    identity = ("-i", os.path.expanduser(str(key))) if key else ()
     user = f"{auth['ssh_user']}@" if auth.get("ssh_user") else ""
     arguments = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
     return (*arguments, *identity, f"{user}{head}")
 
 
-def _wanted_workers(document: Mapping[str, Any]) -> int:
-    """Return the sum of `min_workers` over the types of workers, or an older file's one number."""
+def _wanted_workers(document: Mapping[str, Any], path: Path) -> int:
+    """Return the sum of `min_workers` over the types of workers, or an older file's one number.
+
+    Raises:
+        ValueError: It is no whole number.
+    """
     types, head = document.get("available_node_types"), document.get("head_node_type")
-    if not isinstance(types, dict):
-        return int(document.get("min_workers") or 0)
-    workers = [each for name, each in types.items() if name != head and isinstance(each, dict)]
-    return sum(int(each.get("min_workers") or 0) for each in workers)
+    workers = [each for name, each in types.items() if name != head] if types else [document]
+    wanted = [each.get("min_workers") or 0 for each in workers if isinstance(each, dict)]
+    if not all(isinstance(each, int) for each in wanted):
+        raise ValueError(f"{path}: min_workers: a whole number was expected")
+    return sum(wanted)
 
 
 PLACEHOLDER = "REPLACE_ME"
@@ -116,10 +128,10 @@ def mistakes_in(cluster: ClusterFile, project: Path) -> list[str]:
     """Return each mistake in a line that names file, key and value; empty if there is none.
 
     Args:
-        cluster: Its file was read already, so it is YAML.
+        cluster: The cluster.
         project: The folder against which relative paths of its `file_mounts` are resolved.
     """
-    document = yaml.safe_load(cluster.path.read_text(encoding="utf-8"))
+    document = cluster.document
     found = [*_against_schema(document), *_placeholders(document)]
     found += [*_missing_sources(document, project), *_ssh_key(document)]
     return [f"{cluster.path}: {line}" for line in found]
@@ -168,7 +180,7 @@ def _against_schema(document: Mapping[str, Any]) -> Iterator[str]:
         where = ".".join(map(str, error.absolute_path))
         yield f"{where + ': ' if where else ''}{error.message[:200]} (Ray's schema)"
     types, head = document.get("available_node_types"), document.get("head_node_type")
-    if isinstance(types, dict) and head not in types:
+    if types and head not in list(types):
         yield f"head_node_type: {head} is none of available_node_types ({', '.join(types)})"
 
 
@@ -180,7 +192,7 @@ def _placeholders(document: Mapping[str, Any]) -> Iterator[str]:
 
 def _missing_sources(document: Mapping[str, Any], project: Path) -> Iterator[str]:
     for place, source in (document.get("file_mounts") or {}).items():
-        if isinstance(source, str) and not (project / Path(source).expanduser()).exists():
+        if isinstance(source, str) and not (project / os.path.expanduser(source)).exists():
             yield f"file_mounts.{place}: there is no {source}"
 
 
@@ -188,7 +200,7 @@ def _ssh_key(document: Mapping[str, Any]) -> Iterator[str]:
     text = (document.get("auth") or {}).get("ssh_private_key")
     if not isinstance(text, str):
         return
-    key = Path(text).expanduser()
+    key = Path(os.path.expanduser(text))  # Path.expanduser raises where there is no such user
     if not key.is_file():
         yield f"auth.ssh_private_key: there is no {key}"
     elif stat.S_IMODE(key.stat().st_mode) & 0o077:

@@ -10,9 +10,6 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
-
-import yaml
 
 from models.networks.own_code import locate_code
 from search.cluster.cluster_file import SSH_PORT, ClusterFile
@@ -59,11 +56,6 @@ class Launch:
     results: PurePath
     credentials: Path | None
 
-    def document(self) -> dict[str, Any]:
-        """Return the cluster file as YAML has it; it was checked before."""
-        found: dict[str, Any] = yaml.safe_load(self.cluster.path.read_text(encoding="utf-8"))
-        return found
-
 
 def plan_lines(launch: Launch) -> Iterator[str]:
     """Yield the plan of a launch in lines, by section; nothing is touched."""
@@ -84,7 +76,7 @@ def plan_lines(launch: Launch) -> Iterator[str]:
 def _files(launch: Launch) -> Iterator[tuple[str, str]]:
     yield "here", f"{log_of(launch.cluster, launch.project)}: what Ray's launcher prints"
     yield "head", f"~/ray_bootstrap_config.yaml: {launch.cluster.path.name}, if it is brought up"
-    for place, source in (launch.document().get("file_mounts") or {}).items():
+    for place, source in (launch.cluster.document.get("file_mounts") or {}).items():
         yield "every node", f"{place}: copy of {source}, if it is brought up"
     if launch.credentials:
         yield "head", f"~/.mlflow/{launch.credentials.name}: copy of {launch.credentials}, mode 600"
@@ -110,7 +102,7 @@ def _started(launch: Launch) -> Iterator[tuple[str, str]]:
     cluster = launch.cluster
     path = shlex.quote(str(cluster.path))
     yield "here", f"ray up {path} -y, unless the head takes jobs already"
-    document = launch.document()
+    document = cluster.document
     setup = sum(len(document.get(key) or ()) for key in _SETUP)
     if setup:
         yield "every node", f"{counted(setup, 'setup command')} of the cluster file, by ray up"

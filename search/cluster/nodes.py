@@ -18,6 +18,7 @@ import yaml
 
 from search.cluster.access import admit, located
 from search.cluster.check import in_a_line
+from search.history.plurals import counted
 from search.optimize.bundle import code_for_workers
 from search.optimize.cores import machine_cpus, machine_memory
 
@@ -43,7 +44,8 @@ def reply_to(function: Callable[..., Any], *arguments: Any) -> Reply:
 def problems(replies: Mapping[str, Reply]) -> str:
     """Return what went wrong where, in a line; empty if all nodes answered."""
     wrong = [f"{name}: {reply.problem}" for name, reply in replies.items() if reply.problem]
-    return "; ".join(wrong[:4]) + (f"; and {len(wrong) - 4} more nodes" if len(wrong) > 4 else "")
+    more = f"; and {counted(len(wrong) - 4, 'more node')}" if len(wrong) > 4 else ""
+    return "; ".join(wrong[:4]) + more
 
 
 class ThisMachine:

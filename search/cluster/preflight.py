@@ -8,6 +8,7 @@ cluster itself can tell: nothing here starts one, or asks a node of it.
 from __future__ import annotations
 
 import ipaddress
+import os.path
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,7 +97,8 @@ def check_store(uri: str | None) -> str:
             f"--tracking-uri {uri}: a search on a cluster runs in a temporary copy of the project, "
             f"with which a store in files would be lost; {fix}"
         )
-    if not parts.hostname or is_loopback(parts.hostname) or _is_unspecified(parts.hostname):
+    host = parts.hostname
+    if not host or is_loopback(host) or host in ("0.0.0.0", "::"):
         raise ValueError(f"--tracking-uri {uri}: on the cluster that is the head itself; {fix}")
     return uri
 
@@ -155,13 +157,6 @@ def _must_travel(place: Path, project: Path, what: str) -> None:
         )
 
 
-def _is_unspecified(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False
-
-
 def places(spec: Spec) -> Iterator[tuple[str, str]]:
     """Yield the key and path of each folder and file in a spec; `load_spec` made them absolute."""
     data: Mapping[str, Any] = spec.task.data
@@ -181,8 +176,8 @@ def places(spec: Spec) -> Iterator[tuple[str, str]]:
 def _absolute_paths(document: Mapping[str, Any]) -> set[str]:
     """Return the texts in a document that are absolute paths."""
     texts = [text for _, text in texts_in(document) if text.startswith(("/", "~"))]
-    paths = [Path(text).expanduser() for text in texts]
-    return {str(path.resolve()) for path in paths}
+    # A "~" need not be a home: Path.expanduser raises where there is no such user.
+    return {str(Path(os.path.expanduser(text)).resolve()) for text in texts}
 
 
 FILE, TOKEN, SSH, SPEC, STORE, RESULTS = (

@@ -150,14 +150,9 @@ def _check_head(cluster: ClusterFile, connect: Connect, take: Callable[[Check], 
         return False
     found = f"{cluster.name} is up: {counted(len(nodes), 'node')}, ray {there}"
     missing = ", ".join(cluster.missing(nodes))
-    take(
-        failed_if(
-            HEAD,
-            f"{found}; not joined: {missing}" if missing else "",
-            f"see `ray monitor {cluster.path}`, and whether ssh reaches them from the head",
-            found,
-        )
-    )
+    absent = f"{found}; not joined: {missing}" if missing else ""
+    fix = f"see `ray monitor {cluster.path}`, and whether ssh reaches them from the head"
+    take(failed_if(HEAD, absent, fix, found))
     if other := other_version(there):
         take(failed(VERSION, other, "install the versions of constraints.txt on both"))
     return True

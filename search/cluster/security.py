@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 
 import psutil
 
@@ -118,13 +119,15 @@ def check_ports(nodes: Nodes) -> Iterator[Check]:
     replies = nodes.ask(listening)
     if wrong := problems(replies):
         yield warned(PORTS, wrong, "see what listens there: ss -ltnp")
+        replies = {name: reply for name, reply in replies.items() if not reply.problem}
     beyond = [
         (name if ipaddress.ip_address(host).is_unspecified else host, port)
         for name, reply in replies.items()
-        for host, port in reply.value or ()
+        for host, port in reply.value
         if not is_loopback(host)
     ]
-    yield port_check(beyond)
+    if replies:
+        yield port_check(beyond)
 
 
 def port_check(beyond: Sequence[Place]) -> Check:
@@ -152,7 +155,7 @@ def check_from_here(hosts: Sequence[str]) -> Check:
     reached = list(itertools.compress(places, is_reached))
     is_unguarded = False
     if dashboard in reached:
-        with contextlib.suppress(OSError, ValueError):  # also what is not HTTP
+        with contextlib.suppress(OSError, HTTPException):  # the latter: it is not HTTP
             is_unguarded = http_status(f"{hosts[0]}:{DASHBOARD_PORT}") not in (401, 403)
     return outside_check(reached, [dashboard] if is_unguarded else [])
 

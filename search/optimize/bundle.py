@@ -6,6 +6,7 @@ that a `.gitignore` or `.rayignore` in it names.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ LEFT_BEHIND = (
 IGNORE_FILES = (".gitignore", ".rayignore")
 # In a folder with more files only the first ones are checked.
 FILES_CHECKED = 10_000
+# A file with patterns, or the folder that it is in, and the patterns.
+_Rule = tuple[Path, pathspec.PathSpec[Any]]
 
 
 def excludes() -> list[str]:
@@ -55,15 +58,13 @@ def what_stays(place: Path, project: Path) -> str:
     if place.is_dir():
         inside = (each for each in place.rglob("*") if each.is_file())
         files = list(itertools.islice(inside, FILES_CHECKED))
-    rules: dict[Path, list[tuple[Path, pathspec.PathSpec[Any]]]] = {}
+    rules_of = functools.cache(_rules_of)
     for file in files:
         for folder in [each for each in file.parents if each.is_relative_to(project)]:
-            if folder not in rules:
-                rules[folder] = _rules_of(folder)
             # Ray does not look into ignored folders, so a folder's pattern ignores its files too.
             inner = file.relative_to(folder)
             paths = [str(each) for each in (inner, *inner.parents) if each.parts]
-            for source, patterns in rules[folder]:
+            for source, patterns in rules_of(folder):
                 if any(map(patterns.match_file, paths)):
                     return f"{file} stays behind: {source} names it"
     return ""
@@ -72,7 +73,7 @@ def what_stays(place: Path, project: Path) -> str:
 def what_travels(project: Path) -> list[Path]:
     """Returns the files of a project that are copied, sorted; reads nothing but ignore files."""
     found: list[Path] = []
-    rules: dict[Path, list[tuple[Path, pathspec.PathSpec[Any]]]] = {}
+    rules: dict[Path, list[_Rule]] = {}
     for name, folders, files in os.walk(project):
         folder = Path(name)
         known = [(folder, patterns) for _, patterns in _rules_of(folder)]
@@ -91,23 +92,15 @@ def what_travels(project: Path) -> list[Path]:
     return sorted(found)
 
 
-def _is_ignored(
-    path: Path, rules: list[tuple[Path, pathspec.PathSpec[Any]]], end: str = ""
-) -> bool:
+def _is_ignored(path: Path, rules: list[_Rule], end: str = "") -> bool:
     """Whether the patterns of a folder above name a path; `end` is "/" for a folder."""
     return any(
         patterns.match_file(f"{path.relative_to(folder)}{end}") for folder, patterns in rules
     )
 
 
-def _rules_of(folder: Path) -> list[tuple[Path, pathspec.PathSpec[Any]]]:
-    return [
-        (
-            file,
-            pathspec.PathSpec.from_lines(
-                "gitignore", file.read_text(errors="replace").splitlines()
-            ),
-        )
-        for file in (folder / name for name in IGNORE_FILES)
-        if file.is_file()
-    ]
+def _rules_of(folder: Path) -> list[_Rule]:
+    files = [folder / name for name in IGNORE_FILES if (folder / name).is_file()]
+    lines = [file.read_text(errors="replace").splitlines() for file in files]
+    parsed = [pathspec.PathSpec.from_lines("gitignore", each) for each in lines]
+    return list(zip(files, parsed, strict=True))

@@ -18,17 +18,16 @@ if TYPE_CHECKING:
 
 
 def compared_metrics(spec: Spec) -> list[str]:
-    """Returns the metrics that the scheduler compares: a cheap one where the full one is expensive.
-
-    There is one for each of `compared_objectives`, in their order.
-    """
-    return [spec.epoch_metric(objective.metric) for objective in compared_objectives(spec)]
+    """Returns the metrics that the scheduler compares, see `compared_by_objective`."""
+    return list(compared_by_objective(spec).values())
 
 
 def compared_by_objective(spec: Spec) -> dict[str, str]:
-    """Returns the metric that the scheduler compares for each objective that it compares."""
-    names = [objective.metric for objective in compared_objectives(spec)]
-    return dict(zip(names, compared_metrics(spec), strict=True))
+    """Returns the metric that the scheduler compares for each of `compared_objectives`, in order.
+
+    It is a cheap one where the full one is expensive.
+    """
+    return {each.metric: spec.epoch_metric(each.metric) for each in compared_objectives(spec)}
 
 
 def compared_objectives(spec: Spec) -> list[Objective]:

@@ -29,6 +29,7 @@ import psutil
 from threadpoolctl import threadpool_limits
 
 from search.history import Trial
+from search.history.causes import last_line
 from search.history.plurals import counted
 from search.optimize.bundle import code_for_workers
 from search.optimize.cores import machine_cpus
@@ -62,7 +63,9 @@ TOO_SLOW = "timed out during startup"
 
 
 def drive(plan: Plan, parent: Connection) -> None:
-    """Runs in the child process; sends one dict: "status" and, if it is not "done", "message".
+    """Runs in the child process; sends one dict: "status", and "message" that says why.
+
+    A search that is "done" has a "state", and a message if that is "failed".
 
     It stops, keeping running trials, when the parent sends anything or is gone. (Ray and Tune
     handle SIGTERM, SIGINT and SIGUSR1 themselves, so signals cannot ask for it.)
@@ -87,8 +90,8 @@ def drive(plan: Plan, parent: Connection) -> None:
             answer = {"status": "refused", "message": str(error)}
         except BaseException as error:
             traceback.print_exc()
-            last_line = (str(error).strip().splitlines() or [""])[-1][:300]
-            answer = {"status": "failed", "message": f"{type(error).__name__}: {last_line}"}
+            why = f"{type(error).__name__}: {last_line(str(error))[:300]}"
+            answer = {"status": "failed", "message": why}
             raise
         finally:
             with contextlib.suppress(OSError):  # the parent is gone
@@ -103,15 +106,11 @@ def _own_and_run(
     kinds = plan.space.distributions
     log_scaled = frozenset(name for name, kind in kinds.items() if getattr(kind, "log", False))
     journal = Journal(plan.storage, generation)
-
-    def say(text: str) -> None:
-        journal.append("driver", message=text)
-
     writer = Writer(
         client, plan.storage, search=plan.search, experiment=plan.experiment,
         summary_run=plan.summary_run, generation=generation, log_scaled=log_scaled,
         objectives={metric: plan.spec.epoch_metric(metric) for metric in plan.spec.metrics},
-        say=say,
+        say=journal.say,
     )  # fmt: skip
     writer.drain()
     settle(client, plan.experiment, plan.search)
@@ -123,9 +122,9 @@ def _own_and_run(
         own = [_ended_as_asked(trial, requests, journal) for trial in own]
         own = _with_failed_again(own, tags)
     writer.start()
-    state = "interrupted"
+    state, why = "interrupted", ""
     try:
-        state = _run(plan, own, journal, writer, stop, generation, at_the_end)
+        state, why = _run(plan, own, journal, writer, stop, generation, at_the_end)
     finally:
         status = "FINISHED" if state == "complete" else "KILLED"
         journal.append("summary", tags={tag_names.STATE: state}, status=status)
@@ -138,7 +137,7 @@ def _own_and_run(
         kept = f"its results are kept in {plan.storage}"
         return {"status": "unsent", "message": f"{plan.search} stopped: {kept}; {writer.deleted}"}
     if not unwritten and not unsent:
-        return {"status": "done", "state": state}
+        return {"status": "done", "state": state, "message": why}
     message = f"{unsent} bytes of {plan.storage / 'journal.jsonl'} have not reached the store"
     if unwritten:
         events = counted(unwritten, "event")
@@ -154,15 +153,14 @@ def _run(
     stop: threading.Event,
     generation: int,
     at_the_end: contextlib.ExitStack,
-) -> str:
-    """Runs trials until the budget or the time is used up or a user stops; returns the state.
+) -> tuple[str, str]:
+    """Runs trials until the budget or the time is used up or a user stops.
+
+    Returns the state, and why it is "failed"; "" if it is not.
 
     Cores, Ray and a temporary folder are released by `at_the_end`.
     """
     from search.optimize.tuner import Tuning  # ray costs two seconds to import
-
-    def say(text: str, **fields: Any) -> None:
-        journal.append("driver", message=text, **fields)
 
     def must_stop() -> bool:
         return stop.is_set() or writer.stop_requests.search is not None
@@ -174,23 +172,23 @@ def _run(
         lambda: writer.stop_requests,
     )  # fmt: skip
     if not tuning.has_work():
-        return "complete"
+        return "complete", ""
     if plan.address is None:
         asked = time.monotonic()
         leases = lease_cpus(
-            _cores(plan), search=plan.search, say=say, waits=not plan.share_cores,
+            _cores(plan), search=plan.search, say=journal.say, waits=not plan.share_cores,
             must_stop=must_stop,
         )  # fmt: skip
         if leases is None:
-            return "interrupted" if stop.is_set() else "stopped"
+            return "interrupted" if stop.is_set() else "stopped", ""
         for lease in leases:
             at_the_end.callback(lease.release)
         began += time.monotonic() - asked  # waiting for cores is not the search's time
     try:
-        _start_ray(plan, at_the_end, tuning.data_bytes, say)
+        _start_ray(plan, at_the_end, tuning.data_bytes, journal.say)
         _expect_room(plan, journal)
-        journal.append("driver", message="running", spent=time.monotonic() - began)
         spent = time.monotonic() - began
+        journal.say("running", spent=spent)
         left = None if plan.hours is None else max(1.0, plan.hours * 3600 - spent)
         state = tuning.run(left)
         failed = {tag_names.FAILED_ALIKE: json.dumps(tuning.failed_alike)}
@@ -202,7 +200,7 @@ def _run(
             journal.append("summary", tags=tags)
         if state in ("complete", "stopped"):
             tuning.test_front()
-        return state
+        return state, tuning.recorder.why_failed
     finally:
         tuning.settle()
 
@@ -221,11 +219,17 @@ def _ended_as_asked(trial: Trial, requests: StopRequests, journal: Journal) -> T
 
 
 def _with_failed_again(own: list[Trial], tags: Mapping[str, str]) -> list[Trial]:
-    """Returns trials with those that failed alike as interrupted, so that they are run again."""
-    again = set(json.loads(tags.get(tag_names.FAILED_ALIKE, "[]")))
+    """Returns trials with those that failed alike as interrupted, so that they are run again.
+
+    A tag that cannot be read names none.
+    """
+    try:
+        again = json.loads(tags.get(tag_names.FAILED_ALIKE, "[]"))
+    except ValueError:
+        again = []
     return [
         replace(trial, state="interrupted")
-        if trial.state == "failed" and trial.number in again
+        if trial.state == "failed" and isinstance(again, list) and trial.number in again
         else trial
         for trial in own
     ]
@@ -346,7 +350,7 @@ def _expect_room(plan: Plan, journal: Journal) -> None:
     if problem and plan.address is None:
         raise NoRoom(f"{problem}; fix: lower resources in the spec, or use a larger machine")
     if problem:
-        journal.append("driver", message=f"{problem}. The search waits for such a node")
+        journal.say(f"{problem}. The search waits for such a node")
 
 
 def _quiet(plan: Plan) -> dict[str, str]:

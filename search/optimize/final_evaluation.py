@@ -22,6 +22,7 @@ from models.scores.metric_names import on_split
 from models.training.protocol import AttackableTraining, ConfirmedTraining, EvaluatedTraining
 from models.weights.checkpoints import newest_checkpoint
 from search.history import Trial
+from search.history.causes import last_line
 from search.history.plurals import counted
 from search.objectives.objective import value_text
 from search.optimize.plan import Plan
@@ -67,7 +68,7 @@ def evaluate_front(
     by = ""
     if isinstance(threat, Threat) and threat.final_examples:
         by = f" with AutoAttack on up to {threat.final_examples} images; this may take a while"
-    journal.append("driver", message=f"test split: {counted(len(front), 'configuration')}{by}")
+    journal.say(f"test split: {counted(len(front), 'configuration')}{by}")
     while pending and not stop.is_set():
         ready, _ = ray.wait(list(pending), timeout=1.0)
         for stream in ready:
@@ -94,12 +95,12 @@ def _simpler(
 ) -> TaskOnWorker | None:
     """Writes that an evaluation failed; returns the task without AutoAttack, if it has that."""
     spec = task.spec
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    reason = last_line(str(error)) or type(error).__name__
     what = f"the evaluation of trial {trial.number:03d} failed: {reason}"
     if not isinstance(spec.threat, Threat) or not spec.threat.final_examples:
-        journal.append("driver", message=what)
+        journal.say(what)
         return None
-    journal.append("driver", message=f"{what}; evaluating it without AutoAttack")
+    journal.say(f"{what}; evaluating it without AutoAttack")
     robustness = replace(spec.threat, final_examples=0)
     return replace(task, spec=spec.model_copy(update={"robustness": robustness}))
 
@@ -109,7 +110,7 @@ def _record(
 ) -> None:
     """Writes one evaluation."""
     if found.message:
-        journal.append("driver", message=f"trial {trial.number:03d}: {found.message}")
+        journal.say(f"trial {trial.number:03d}: {found.message}")
     journal.append(
         "test", number=trial.number, epoch=trial.epoch, metrics=dict(found.metrics),
         texts=dict(found.texts), files=list(found.files), tables=dict(found.tables),
@@ -123,8 +124,7 @@ def _record(
         if on_split("test", name) in found.metrics
     ]
     measured = ", ".join(values) or "measured"
-    message = f"trial {trial.number:03d} on the test split: {measured}  {count}"
-    journal.append("driver", message=message)
+    journal.say(f"trial {trial.number:03d} on the test split: {measured}  {count}")
 
 
 # Examples of a group that a search explains; its evaluation is to take no longer for them.
@@ -235,7 +235,7 @@ def _explained(
         files = write_explanations(training, data, threat, folder, count=EXPLAINED)
         texts = {file.name: file.read_text("utf-8") for file in files if file.suffix == ".md"}
     except Exception as error:  # a network without a gradient, no memory, a full disk
-        why = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        why = last_line(str(error)) or type(error).__name__
         return replace(found, message=f"{found.message}; not explained: {why}".removeprefix("; "))
     others = [str(file) for file in files if file.suffix != ".md"]
     return replace(found, texts={**found.texts, **texts}, files=(*found.files, *others))

@@ -18,7 +18,7 @@ from search.optimize.plan import Plan
 from search.tracking.write.journal import Event
 
 Argument = TypeVar("Argument")
-# States that no resume changes; an interrupted trial is not finished.
+# An interrupted trial is not finished.
 FINISHED = ("complete", "stopped", "failed")
 
 
@@ -38,7 +38,7 @@ class FinishedTrials:
         self._curves: dict[int, dict[str, dict[int, float]]] = {
             trial.number: {metric: dict(curve) for metric, curve in trial.curves.items()}
             for trial in own
-            if trial.state not in FINISHED
+            if trial.state not in ("complete", "stopped")  # one that failed may be run again
         }
 
     def take(self, event: Event | None) -> Trial | None:

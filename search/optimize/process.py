@@ -45,6 +45,7 @@ class Launch:
         self._connection, theirs = Pipe()
         self._answer: DriverAnswer | None = None
         self._answered_at = 0.0
+        self._overdue = math.inf  # when the driver must have written another event
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         with theirs:
@@ -64,9 +65,8 @@ class Launch:
 
         A driver that has answered and hangs, as in Ray's shutdown, is killed: nothing is left to do
         there. One that Ray keeps waiting for workers is killed, too: after an event `within` whose
-        seconds another one must come.
+        seconds another one must come. May be called again after an interrupt ended the iteration.
         """
-        overdue = math.inf
         while True:
             ended = self._process.poll() is not None
             self._take_answer()
@@ -75,11 +75,11 @@ class Launch:
             is_quiet = True
             for event in read_events(self._storage, self._offset):
                 self._offset, is_quiet = event.end, False
-                overdue = time.monotonic() + event.fields.get("within", math.inf)
+                self._overdue = time.monotonic() + event.fields.get("within", math.inf)
                 yield event
             if ended:
                 return
-            if time.monotonic() > overdue and self._answer is None:
+            if time.monotonic() > self._overdue and self._answer is None:
                 self._answer = DriverAnswer("failed", no_worker(PATIENCE_SECONDS))
                 self.kill()
             if is_quiet:
@@ -119,9 +119,9 @@ def _death(code: int) -> str:
     return f"was ended by {signal.Signals(-code).name}{why}"
 
 
-def log_tail(storage: Path, lines: int = 12) -> str:
-    """Returns the end of the driver's log, to show when it failed."""
+def log_tail(storage: Path) -> str:
+    """Returns the last lines of the driver's log, to show when it failed."""
     try:
-        return "\n".join((storage / LOG).read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join((storage / LOG).read_text(errors="replace").splitlines()[-12:])
     except OSError:
         return "(no log)"

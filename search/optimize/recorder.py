@@ -100,8 +100,8 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         """Says that the sampler raised; the provenance of each such trial has it, too."""
         if reason.startswith(RAISED) and not self._has_said:
             self._has_said = True
-            message = f"{reason}; a random configuration takes the place of each such proposal"
-            self._journal.append("driver", message=message)
+            instead = "a random configuration takes the place of each such proposal"
+            self._journal.say(f"{reason}; {instead}")
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -152,7 +152,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             why = "lost its worker; it is started again"
             if result is not None:
                 why = "ran out of memory next to others; it is retried alone"
-            self._journal.append("driver", message=f"trial {number} {why}")
+            self._journal.say(f"trial {number} {why}")
             return
         kept: dict[str, Any] = {}
         if result is None and outcome.state == "failed":
@@ -173,7 +173,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         known = read_revalidation(trial.origin) if trial and trial.state == "complete" else None
         if trial is not None and known is not None:
             values = dict(zip(self._searcher.metrics, trial.values, strict=True))
-            self._journal.append("driver", message=known.result_in_words(values))
+            self._journal.say(known.result_in_words(values))
 
     def _seconds(self, number: int) -> float:
         """Returns the seconds that a trial has trained, in all attempts and launches."""

@@ -20,7 +20,7 @@ from search.optimize.compared import compared_by_objective
 from search.optimize.plan import Plan
 
 
-@dataclass
+@dataclass(frozen=True)
 class ResumeState:
     """What a search has done so far. Interrupted trials come first when it continues."""
 

@@ -81,8 +81,6 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
     """Stops trials early by their rank among all trials at the same epoch.
 
     Attributes:
-        stopped: Ray trial id -> epoch, for every trial that this scheduler stopped. A trial that
-            ended and is not in here ran to its end.
         rungs: Epoch -> key of a trial -> its losses (smaller is better) at that epoch.
     """
 
@@ -119,7 +117,6 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         if not reduction_factor > 1:
             raise ValueError(f"reduction_factor {reduction_factor} must be larger than 1")
         super().__init__()
-        self.stopped: dict[str, int] = {}
         self.rungs: dict[int, dict[Key, tuple[float, ...]]] = {
             epoch: {} for epoch in rung_epochs(grace_epochs, reduction_factor, max_epochs)
         }
@@ -171,10 +168,8 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
             )
         is_behind = not self._is_kept(trial, result) and not self._must_end(trial)
         has_collapsed = bool(self._collapsed) and result.get(self._collapsed) == 1
-        if result.get("done") or not (is_behind or has_collapsed):
-            return str(TrialScheduler.CONTINUE)
-        self.stopped[str(trial.trial_id)] = int(result["epoch"])
-        return str(TrialScheduler.STOP)
+        must_stop = not result.get("done") and (is_behind or has_collapsed)
+        return str(TrialScheduler.STOP if must_stop else TrialScheduler.CONTINUE)
 
     def on_trial_complete(
         self, tune_controller: Any, trial: RayTrial, result: Mapping[str, Any]
@@ -256,7 +251,7 @@ def scheduler_for(plan: Plan, own: Sequence[Trial]) -> TrialScheduler:
     Where nothing is compared before a trial's last epoch, only collapsed trials are stopped.
     """
     settings, epochs = plan.spec.scheduler, plan.spec.budget.epochs
-    objectives, metrics = compared_objectives(plan.spec), compared_metrics(plan.spec)
+    metrics = compared_metrics(plan.spec)
     collapsed = f"{METRICS}/{COLLAPSED}"  # as Ray flattens results
     if settings.name == "none":
         return FIFOScheduler()
@@ -265,7 +260,7 @@ def scheduler_for(plan: Plan, own: Sequence[Trial]) -> TrialScheduler:
     scheduler = MultiObjectiveASHA(
         [
             replace(objective, metric=f"{METRICS}/{metric}")
-            for objective, metric in zip(objectives, metrics, strict=True)
+            for objective, metric in zip(compared_objectives(plan.spec), metrics, strict=True)
         ],
         settings.first_rung(epochs), epochs,
         reduction_factor=settings.reduction_factor,

@@ -20,6 +20,8 @@ PREFIX = "tw-"
 # seven digits, the most that Linux gives.
 OWN_BYTES = len(f"/{PREFIX}12345678")
 RAY_BYTES = len("/session_2026-11-30_00-08-40_123456_1234567/sockets/plasma_store")
+# How long the path of a temporary folder may be.
+MOST_BYTES = SOCKET_PATH_BYTES - OWN_BYTES - RAY_BYTES
 # Python: /pymp-12345678/listener-12345678; torch's shared memory manager takes as many.
 MULTIPROCESSING_BYTES = 40
 # The logs of Ray in a search of an hour have 10 MB; on less than this it does not start reliably.
@@ -30,11 +32,6 @@ ELSEWHERE = ("/tmp", "/var/tmp")
 
 class NoSessionFolder(ValueError):
     """No folder is there for Ray's sockets; the message says what is wrong with each."""
-
-
-def most_bytes() -> int:
-    """Returns how long the path of a temporary folder may be."""
-    return SOCKET_PATH_BYTES - OWN_BYTES - RAY_BYTES
 
 
 def new_session_folder() -> tuple[Path, str]:
@@ -57,7 +54,7 @@ def new_session_folder() -> tuple[Path, str]:
         reasons.append(problem)
     raise NoSessionFolder(
         f"Ray needs a temporary folder for its sockets: {'; '.join(reasons)}; fix: set TMPDIR to a "
-        f"folder that you may write, whose path has at most {most_bytes()} bytes"
+        f"folder that you may write, whose path has at most {MOST_BYTES} bytes"
     )
 
 
@@ -78,8 +75,8 @@ def problem_of(place: str) -> str:
         return f"{place} is no folder"
     if not os.access(place, os.W_OK | os.X_OK):
         return f"{place} cannot be written"
-    if size > most_bytes():
-        return f"the path {place} has {size} bytes, and sockets leave room for {most_bytes()}"
+    if size > MOST_BYTES:
+        return f"the path {place} has {size} bytes, and sockets leave room for {MOST_BYTES}"
     free = shutil.disk_usage(place).free
     if free < ROOM_BYTES:
         return f"{place} has {free / 2**20:.0f} MiB free, of {ROOM_BYTES / 2**20:.0f} needed"

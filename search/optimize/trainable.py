@@ -66,12 +66,12 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         self._number = config["number"]
         self._log: Path | None = None
         self._is_free = True  # whether nothing of an earlier trial runs on
-        gc.freeze()  # what is imported stays: `_release` collects what trials leave, thrice each
+        gc.freeze()  # what is imported stays: `_release` collects what trials leave, twice each
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Starts another trial in the same process; False if it needs a new one."""
-        self._release()
+        self._release()  # the last trial's tensors go first, if it was stopped early
         if not self._is_free:
             return False
         self._start(new_config)
@@ -98,7 +98,6 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         gc.collect()
 
     def _start(self, config: dict[str, Any]) -> None:
-        self._release()  # the last trial's tensors go first, if it was stopped early
         began = time.perf_counter()
         self._folder, self._number = Path(config["checkpoints"]), config["number"]
         self._log = log_file(self._folder) if self._task.spec.task.code else None

@@ -97,14 +97,13 @@ class Tuning:
         """Runs Tune; returns "complete", or how it ended: "stopped", "interrupted" or "failed"."""
         self._tuner(seconds).fit()
         if self.searcher.is_exhausted:
-            message = "every configuration of this finite space has been tried"
-            self._journal.append("driver", message=message)
+            self._journal.say("every configuration of this finite space has been tried")
         if why := self.searcher.ended_because:
-            self._journal.append("driver", message=f"the search {why}")
+            self._journal.say(f"the search {why}")
         self._say_in_doubt()
         cut_off = self.settle()
         if why := self.recorder.why_failed:
-            self._journal.append("driver", message=f"the search has failed: {why}")
+            self._journal.say(f"the search has failed: {why}")
             return "failed"
         if not cut_off and not self.searcher.has_more():
             return "complete"
@@ -155,7 +154,7 @@ class Tuning:
         """Says which trials do not count because their robust accuracy may be false, if any."""
         trials = [*self._own, *self.recorder.ended.values()]
         if message := in_doubt_in_words(trials):
-            self._journal.append("driver", message=message)
+            self._journal.say(message)
 
     def has_work(self) -> bool:
         """Whether Ray is needed: there are trials to run, or a front to evaluate."""
@@ -192,12 +191,12 @@ class Tuning:
         known, self._noticed = self._noticed, found
         if found.search is not None and found.search != known.search:
             rest = "run to their end" if found.search.lets_trials_finish else "are interrupted"
-            message = f"{found.search.in_words}: no further trial begins, running ones {rest}"
-            self._journal.append("driver", message=message)
+            who = found.search.in_words
+            self._journal.say(f"{who}: no further trial begins, running ones {rest}")
         for number in found.trials.keys() - known.trials.keys():
             if number in self.recorder.running():
-                message = f"trial {number} is {found.trials[number].in_words}, after this epoch"
-                self._journal.append("driver", message=message)
+                how = found.trials[number].in_words
+                self._journal.say(f"trial {number} is {how}, after this epoch")
 
     def test_front(self) -> None:
         """Evaluates the best configurations on unseen data: the last Ray tasks."""

@@ -134,8 +134,8 @@ def training_of(
 
     Args:
         task: What it shares with other trials.
-        config: `number`, `configuration` and `seed` of this trial. The driver has checked the
-            configuration and completed it with the defaults (`Spec.complete`).
+        config: What `Plan.config` returns. The driver has checked the configuration and completed
+            it with the defaults (`Spec.complete`).
         data: The splits; None for a user's function whose task names none.
         workers_base: The pretrained model that this worker keeps.
 
@@ -160,7 +160,7 @@ def _function_training(
     except SystemExit as error:  # it would end the worker
         message = f"{reference}: importing it called sys.exit; fix: keep that out of the module"
         raise ValueError(message) from error
-    folder = Path(config["checkpoints"]) if "checkpoints" in config else task.storage
+    folder = Path(config["checkpoints"])
     place = TrialPlace(
         folder / FILES, folder / OWN / f"generation_{task.generation}", task.device, data,
         task.spec.robustness, max(1, int(task.spec.resources.cpus)),

@@ -5,9 +5,7 @@ The same steps as the command line's. Mistakes are exceptions, never SystemExit.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from search.optimize.hooks import call_hook
 from search.optimize.plan import Plan
 from search.optimize.process import log_tail
 from search.session.result import Preview, Result, read_result
-from search.session.screen import RESULTS, default_uri, say
+from search.session.screen import RESULTS, default_uri, quiet_libraries, say
 from search.session.watch import admit_to, has_complete_trials, is_left, report, watch
 from search.spec import Spec, load_changed
 from search.spec.own_code import Allowed
@@ -95,7 +93,7 @@ def run(
     uri, folder = _places(tracking_uri, results)
     say(f"review    reading {'the history of ' * checked.history.enabled}{uri}")
     admit_to(address)
-    with _quiet_libraries():
+    with quiet_libraries():
         prepared = pipeline.prepare(checked, uri, say=say, passed=passed)
         plan = pipeline.new_plan(prepared, uri, folder / "storage", address, say)
     plan = replace(plan, share_cores=share_cores)
@@ -146,7 +144,7 @@ def resume(
     admit_to(address)
     _, reference, passed = _own_code(train, network)
     allowed = Allowed(reference or None, changed_code, passed)
-    with _quiet_libraries():
+    with quiet_libraries():
         plan = pipeline.resumed_plan(
             name, uri, more_trials=trials, hours=hours, address=address, allowed=allowed, say=say
         )
@@ -170,7 +168,7 @@ def preview(
     """
     checked, passed = _checked(spec, train, network, trials, overrides)
     lines: list[str] = []
-    with _quiet_libraries():
+    with quiet_libraries():
         prepared = pipeline.prepare(
             checked, tracking_uri or default_uri(), say=lines.append, lines_shown=None,
             passed=passed,
@@ -223,7 +221,7 @@ def _follow(
         fix = f"fix: twentieth report {plan.search}"
         say(f"all trials are stored, but the report could not be written: {error}; {fix}")
     if answer.state == "failed":
-        raise SearchFailed(plan.search, f"{answer.message or 'its trials fail alike'}; {again}")
+        raise SearchFailed(plan.search, f"{answer.message}; {again}")
     if answer.state != "complete":
         say(f"          {answer.state}; {again}")
     elif not stops and not has_complete_trials(plan):
@@ -274,20 +272,3 @@ def _known(
     if isinstance(search, Result):
         return search.search, tracking_uri or search.tracking_uri, Path(results or search.results)
     return (search, *_places(tracking_uri, results))
-
-
-@contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """Silences what the printed lines say better, as the command line does."""
-    levels = {
-        "optuna": logging.WARNING, "search": logging.ERROR,
-        "search.tracking.read.history": logging.WARNING,
-    }  # fmt: skip
-    before = {name: logging.getLogger(name).level for name in levels}
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
-    try:
-        yield
-    finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)

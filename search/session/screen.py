@@ -5,10 +5,13 @@ Sentences go to a terminal, a notebook or a file, and are wrapped only where the
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -34,6 +37,23 @@ out, err = (
 def default_uri() -> str:
     """Returns the MLflow store or server that MLFLOW_TRACKING_URI names, or that of the project."""
     return os.environ.get("MLFLOW_TRACKING_URI") or PROJECT_STORE
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Silences what the printed lines say better."""
+    levels = {
+        "optuna": logging.WARNING, "search": logging.ERROR,
+        "search.tracking.read.history": logging.WARNING,  # these are printed nowhere else
+    }  # fmt: skip
+    before = {name: logging.getLogger(name).level for name in levels}
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def say(text: str, to: Console = out) -> None:

@@ -60,7 +60,10 @@ class Case:
     ) -> Training:
         """Makes a training whose search has no other trial: its attack memory is empty."""
         storage = Path(tempfile.mkdtemp(dir=self.task.storage))
-        config = {"number": 0, "configuration": configuration or self.configuration, "seed": seed}
+        config = {
+            "number": 0, "configuration": configuration or self.configuration, "seed": seed,
+            "checkpoints": str(storage),
+        }  # fmt: skip
         task = replace(self.task, storage=storage)
         return training_of(task, config, self.data, worker or self.worker)
 

@@ -89,6 +89,10 @@ class Journal:
                 self._retrying.start()
         return now
 
+    def say(self, text: str, **fields: Any) -> None:
+        """Writes a sentence of the driver for whoever watches the search."""
+        self.append("driver", message=text, **fields)
+
     def flush(self, timeout_seconds: float) -> int:
         """Writes what waits, for at most `timeout_seconds`; returns how many events still wait."""
         deadline = time.monotonic() + timeout_seconds

@@ -68,7 +68,8 @@ def test_auto_is_the_address_that_ray_wrote(
     (tmp_path / "current").write_text("10.0.0.11:6379\n")
     assert located("auto", {}) == "10.0.0.11:6379"
     assert located("auto", {"RAY_ADDRESS": "h:1"}) == "h:1"
-    assert located("auto", {"RAY_ADDRESS": "auto"}) == "10.0.0.11:6379"
+    for unset in ("auto", ""):
+        assert located("auto", {"RAY_ADDRESS": unset}) == "10.0.0.11:6379"
     assert located("h:2", {"RAY_ADDRESS": "h:1"}) == "h:2"
 
 

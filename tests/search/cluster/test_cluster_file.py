@@ -60,6 +60,9 @@ def test_on_premise_ssh_logs_in_to_the_head_with_the_key_of_the_file(tmp_path: P
         ("provider: {type: aws}", "cluster_name"),
         ("cluster_name: x", r"provider\.type"),
         ("cluster_name: x\nprovider: {type: local}", "head_ip"),
+        (LOCAL + "auth: [ray]", "auth: a mapping"),
+        (LOCAL + "file_mounts: [./a]", "file_mounts: a mapping"),
+        ("cluster_name: x\nprovider: {type: aws}\nmin_workers: two", "min_workers: a whole"),
         ("a: [", "not YAML"),
     ],
 )

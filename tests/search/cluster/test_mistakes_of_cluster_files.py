@@ -41,7 +41,9 @@ def test_a_file_that_ray_accepts_has_no_mistakes(tmp_path: Path, key: Path) -> N
         ("max_workers: two\n", "max_workers: 'two' is not of type 'integer'"),
         ("setup_commands: [mount fs-REPLACE_ME.efs:/ /shared]\n", "setup_commands.0 = fs-REPLACE"),
         ("file_mounts: {~/c: ./constraints.txt}\n", "file_mounts.~/c: there is no ./constraints"),
+        ("file_mounts: {~/c: ~nobody-here/c}\n", "file_mounts.~/c: there is no ~nobody-here/c"),
         ("auth: {ssh_user: ray, ssh_private_key: /none}\n", "auth.ssh_private_key: there is no"),
+        ("auth: {ssh_user: r, ssh_private_key: ~nobody-here/k}\n", "there is no ~nobody-here/k"),
         (
             "head_node_type: big\navailable_node_types: {head: {node_config: {}, resources: {}}}\n",
             "head_node_type: big is none of",

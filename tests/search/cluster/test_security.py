@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import BadStatusLine
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,15 @@ def test_metrics_that_listen_beyond_loopback_are_a_warning_that_names_them() -> 
     assert "loopback only" in security.port_check([]).found
 
 
+def test_of_a_node_that_does_not_answer_nothing_is_said_to_be_closed() -> None:
+    class Mute(OneNode):
+        def ask(self, function: Callable[..., Any], *arguments: Any, **_: Any) -> dict[str, Reply]:
+            return {HERE: Reply(problem="no answer within 60 s")}
+
+    (check,) = security.check_ports(Mute(""))
+    assert check.status == "warning" and "no answer" in check.found
+
+
 @pytest.mark.slow
 def test_the_addresses_that_ray_listens_on_are_found(tmp_path: Path) -> None:
     program = tmp_path / "ray" / "listen.py"
@@ -155,6 +165,18 @@ def test_a_dashboard_that_is_reached_from_here_must_ask_for_the_token(
         monkeypatch.setattr(security, "OF_NODE", {})
         check = security.check_from_here(["127.0.0.1"])
     assert check.status == status
+
+
+def test_what_listens_at_the_dashboards_port_need_not_be_http(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def greeted(dashboard: str) -> int:
+        raise BadStatusLine("SSH-2.0-any")
+
+    monkeypatch.setattr(security, "is_open", lambda host, port: True)
+    monkeypatch.setattr(security, "http_status", greeted)
+    check = security.check_from_here([HEAD])
+    assert check.status == "warning" and "OPEN" not in check.found
 
 
 @pytest.mark.slow

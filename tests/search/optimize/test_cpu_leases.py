@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import re
@@ -54,11 +53,6 @@ def test_two_takers_never_hold_the_same_core(tmp_path: Path) -> None:
     second, _ = take(tmp_path, 2, total=4)
     assert cores(first) | cores(second) == {f"core-{core}.lock" for core in range(4)}
     assert not cores(first) & cores(second)
-
-
-def test_free_cores_are_given_without_a_message(tmp_path: Path) -> None:
-    held, said = take(tmp_path, 2, total=2)
-    assert (len(held or ()), said) == (2, [])
 
 
 def test_a_search_that_waits_says_once_which_search_and_process_holds_the_cores_since_when(
@@ -272,14 +266,6 @@ def test_a_folder_of_somebody_else_is_not_used(
     ]
     monkeypatch.setattr(os, "getuid", lambda: 4242)
     assert "is no folder of this user" in take(tmp_path, 1, total=1)[1][0]
-
-
-def test_what_a_holder_notes_is_what_others_need(tmp_path: Path) -> None:
-    began = time.time()
-    held, _ = take(tmp_path, 1, total=1, search="digits-7")
-    note = json.loads((tmp_path / "core-0.json").read_text())
-    assert held and note["search"] == "digits-7" and note["pid"] == os.getpid()
-    assert began <= note["since"] <= time.time()
 
 
 def test_a_user_without_a_name_has_a_folder_too(

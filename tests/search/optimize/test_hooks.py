@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from search.history import Trial
+from search.history.states import State
 from search.optimize.hooks import FinishedTrials, call_hook
 from search.optimize.plan import Plan
 from search.tracking.write.journal import Event
@@ -60,11 +61,13 @@ def test_every_end_that_is_for_good_is_told(plan: Plan, state: str) -> None:
     assert trial.state == state
 
 
-def test_an_interrupted_trial_is_told_once_it_has_finished_with_the_whole_of_its_curves(
-    plan: Plan,
+# A resumed search runs trials that failed alike again.
+@pytest.mark.parametrize("before", ["interrupted", "failed"])
+def test_a_trial_that_is_resumed_is_told_once_it_has_finished_with_the_whole_of_its_curves(
+    plan: Plan, before: State
 ) -> None:
     assert finished(FinishedTrials(plan), ended(2, "interrupted")) == []
-    own = [prior(2, "interrupted", 0.5, curves={"left": {1: 0.1}}, epoch=1)]
+    own = [prior(2, before, 0.5, curves={"left": {1: 0.1}}, epoch=1)]
     (trial,) = finished(
         FinishedTrials(plan, own),
         event("start", number=2, configuration={}, origin={}),

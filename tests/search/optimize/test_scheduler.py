@@ -27,7 +27,6 @@ def test_no_trial_stops_before_the_first_rung_or_while_a_rung_has_few_trials():
     assert report(scheduler, "b", 3, 0.9) == "CONTINUE"
     assert report(scheduler, "a", 3, 0.1) == "CONTINUE"
     assert report(scheduler, "c", 3, 0.5) == "STOP"
-    assert scheduler.stopped == {"c": 3}
 
 
 def test_a_trial_that_must_end_is_compared_but_goes_on():
@@ -35,7 +34,6 @@ def test_a_trial_that_must_end_is_compared_but_goes_on():
     assert report(scheduler, "a", 1, 0.8) == report(scheduler, "b", 1, 0.9) == "CONTINUE"
     assert report(scheduler, "again", 1, 0.1) == "CONTINUE"
     assert report(scheduler, "c", 1, 0.1) == "STOP"
-    assert scheduler.stopped == {"c": 1}
     assert scheduler.rungs[1]["again"] == (-0.1,)
 
 
@@ -158,7 +156,6 @@ def test_a_trial_that_ends_is_never_told_to_stop():
         report(scheduler, f"{index}", 1, 0.9)
     assert report(scheduler, "last", 1, 0.1, done=True) == "CONTINUE"
     assert scheduler.on_trial_result(None, trial("silent"), {"done": True}) == "CONTINUE"
-    assert scheduler.stopped == {}
 
 
 @pytest.mark.parametrize(

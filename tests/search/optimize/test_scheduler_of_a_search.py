@@ -65,13 +65,6 @@ def test_the_scheduler_ranks_by_the_roles_of_the_spec(tmp_path: Path, role: Any)
     )
 
 
-def test_plain_asha_ranks_by_the_first_objective_alone(tmp_path: Path) -> None:
-    left, right = ({"metric": name, "direction": "maximize"} for name in ("left", "right"))
-    plan = a_plan(tmp_path, scheduler=ASHA | {"name": "asha"}, objectives=[left, right | BOUND])
-    assert compared_metrics(plan.spec) == ["left"]
-    assert isinstance(scheduler_for(plan, []), MultiObjectiveASHA)
-
-
 @pytest.mark.parametrize(
     "spec",
     [{"scheduler": ASHA | {"grace_epochs": 3}, "budget": {"trials": 4, "epochs": 3}},

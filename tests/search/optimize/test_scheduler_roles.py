@@ -94,7 +94,6 @@ def test_too_few_roles_are_refused():
 def test_a_trial_that_ends_collapsed_is_not_stopped():
     scheduler = double(collapsed="collapsed")
     assert report(scheduler, "a", 1, 0.9, 0.0, collapsed=1.0, done=True) == "CONTINUE"
-    assert scheduler.stopped == {}
 
 
 def test_a_collapsed_trial_stands_at_its_rung_as_one_that_resume_refills():

@@ -16,8 +16,8 @@ import pytest
 from search.cluster.capacity import check_session_folder
 from search.optimize import session_folder
 from search.optimize.session_folder import (
+    MOST_BYTES,
     NoSessionFolder,
-    most_bytes,
     new_session_folder,
     require_session_folder,
     temporary_folder_of_trials,
@@ -61,7 +61,7 @@ def test_a_short_tmpdir_is_used(monkeypatch: pytest.MonkeyPatch, short: Path) ->
 def test_the_longest_path_that_is_used_still_takes_a_socket(
     monkeypatch: pytest.MonkeyPatch, short: Path
 ) -> None:
-    place = sized(short, most_bytes())
+    place = sized(short, MOST_BYTES)
     set_tmpdir(monkeypatch, place)
     folder, elsewhere = new_session_folder()
     assert (folder.parent, elsewhere) == (place, "")
@@ -71,7 +71,7 @@ def test_the_longest_path_that_is_used_still_takes_a_socket(
         Listener(str(folder / f"{RAYS}1"))
 
 
-@pytest.mark.parametrize("size", [most_bytes() + 1, 61, 90, 200])
+@pytest.mark.parametrize("size", [MOST_BYTES + 1, 61, 90, 200])
 def test_next_to_a_long_tmpdir_a_short_folder_is_made(
     monkeypatch: pytest.MonkeyPatch, short: Path, size: int
 ) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from search.optimize.driver import _ended_as_asked
+from search.optimize.driver import _ended_as_asked, _with_failed_again
 from search.optimize.tuner import Tuning
+from search.tracking import tag_names
 from search.tracking.stop_requests import StopRequest, StopRequests
 from search.tracking.write.journal import Journal, read_events
 from tests.support.asked_searchers import prior, reported, states
@@ -135,3 +136,15 @@ def test_a_trial_that_its_driver_did_not_live_to_stop_is_not_resumed(tmp_path: P
     (end,) = [event.fields for event in read_events(tmp_path)]
     assert (end["number"], end["state"], end["epoch"]) == (0, "stopped", 3)
     assert end["reason"] == "stopped by the user (ana@laptop) after epoch 3"
+
+
+@pytest.mark.parametrize(
+    ("tag", "state"),
+    [("[0, 1]", "interrupted"), ("[1]", "failed"), ("7", "failed"), ("[0", "failed")],
+)
+def test_trials_that_failed_alike_are_run_again_if_the_store_still_names_them(
+    tag: str, state: str
+) -> None:
+    own = [prior(0, "failed", 0.5), prior(1, "complete", 0.5, values=(1, 1))]
+    again, complete = _with_failed_again(own, {tag_names.FAILED_ALIKE: tag})
+    assert (again.state, complete.state) == (state, "complete")

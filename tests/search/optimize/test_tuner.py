@@ -14,26 +14,19 @@ import ray
 from ray.tune.schedulers import TrialScheduler
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from models.catalog import Threat
 from search.history import Trial
 from search.optimize import driver
 from search.optimize.compared import compared_metrics
 from search.optimize.plan import Plan
 from search.optimize.scheduler import MultiObjectiveASHA, carried, scheduler_for
 from search.optimize.tuner import Tuning, in_doubt_in_words
-from search.spec import Spec, load_spec, spec_from_yaml
+from search.spec import spec_from_yaml
 from search.tracking.write.journal import Journal, read_events
 from tests.support.plans import a_plan
 from tests.support.spec_texts import fine_tuning
 from tests.support.stepped_trials import HILLS
 
-SPECS = Path(__file__).resolve().parents[3] / "search" / "specs"
 ASHA = {"name": "multi_objective_asha", "grace_epochs": 1, "reduction_factor": 2}
-
-
-@pytest.fixture(scope="module")
-def digits() -> Spec:
-    return load_spec(SPECS / "digits.yaml")
 
 
 def tuning_of(plan: Plan, own: list[Trial] | None = None) -> Tuning:
@@ -57,22 +50,10 @@ def decided(tuning: Tuning, number: int, epoch: int, **metrics: float) -> str:
     return str(scheduler_for(tuning._plan, tuning._own).on_trial_result(None, trial, result))
 
 
-def test_each_epoch_is_compared_by_the_cheap_accuracy_of_the_same_attack(digits: Spec) -> None:
-    clean, robust = compared_metrics(digits)
-    assert clean == "selection.accuracy.clean"
-    assert robust == f"selection.{digits.robustness.cheap_metric()}"
-
-
 def test_a_users_function_is_compared_by_its_objectives_and_never_attacked(tmp_path: Path) -> None:
     spec = a_plan(tmp_path, scheduler=ASHA).spec
     assert compared_metrics(spec) == ["left", "right"]
     assert spec.threat is None
-
-
-def test_a_model_of_ours_is_attacked_as_the_spec_says(digits: Spec) -> None:
-    threat = digits.threat
-    assert isinstance(threat, Threat)
-    assert (threat.epsilon, threat.steps, threat.examples) == (0.2, 10, 297)
 
 
 def test_texts_are_compared_by_the_cheap_accuracy_of_their_attack() -> None:

@@ -111,6 +111,7 @@ def test_a_training_that_says_it_has_ended_is_done_and_complete(
     stop_early(monkeypatch)
     results = run(trial_of(task_of(tmp_path, epochs=5), config_of(tmp_path)))
     assert [(each["epoch"], each["done"]) for each in results] == [(1, False), (2, True)]
+    assert [each["tables"] for each in results] == [{}, {"classes.txt": "after epoch 2"}]
     ended = outcome_of(results[-1], ("left", "right"), 5)
     assert (ended.state, ended.epoch, ended.values) == ("complete", 2, (0.2, 0.5))
 
@@ -125,15 +126,6 @@ def test_a_resumed_trial_knows_that_it_has_ended_and_still_tells_its_tables(
     assert (result["epoch"], result["ended"], result["failure"]) == (2, True, "")
     assert [epoch for epoch, _ in result["earlier_epochs"]] == [1]
     assert result["tables"] == {"classes.txt": "after epoch 2"}
-
-
-@pytest.mark.slow
-def test_tables_come_with_the_last_report_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stop_early(monkeypatch)
-    results = run(trial_of(task_of(tmp_path, epochs=5), config_of(tmp_path)))
-    assert [each["tables"] for each in results] == [{}, {"classes.txt": "after epoch 2"}]
 
 
 @pytest.mark.slow

@@ -11,9 +11,12 @@ import pytest
 
 import search
 from search import pipeline
+from search.optimize.process import DriverAnswer
+from search.session import run as session_run
 from search.spec import load_changed
 from search.tracking.read.history import load_history
 from tests.support.launches import Place, hills
+from tests.support.plans import a_plan
 
 ROOT = Path(__file__).resolve().parents[3]
 DIGITS = ROOT / "search" / "specs" / "digits.yaml"
@@ -106,6 +109,16 @@ def test_a_preview_says_what_review_says_and_stores_nothing(place: Place) -> Non
         f"preview of {found.task}\nreview    0 trials of 0 earlier searches"
     )
     assert not load_history(place.uri).searches
+
+
+def test_a_search_that_has_failed_is_an_exception_with_what_its_driver_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = DriverAnswer("done", "3 workers of Ray died before any had begun a trial", "failed")
+    monkeypatch.setattr(session_run, "watch", lambda *_, **__: (answer, 0))
+    monkeypatch.setattr(session_run, "report", lambda *_: (tmp_path, "nothing was learned"))
+    with pytest.raises(search.SearchFailed, match=r"hills-1: 3 workers of Ray .*; continue with"):
+        session_run._follow(a_plan(tmp_path), [], tmp_path, None, None)
 
 
 @pytest.mark.slow
