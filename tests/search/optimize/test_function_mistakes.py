@@ -403,6 +403,6 @@ def test_the_first_argument_of_a_method_is_no_configuration(own: tuple[Path, str
                 trial.report({"left": self.depth, "right": configuration["learning"]})
         train = Trainer().fit
     """
-    with pytest.raises(ValueError, match="has no 'learning'; did you mean 'learning_rate'") as raised:
+    with pytest.raises(ValueError, match="did you mean 'learning_rate'") as raised:
         check_function(task(own, source).spec)
     assert "self" not in str(raised.value)
