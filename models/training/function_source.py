@@ -16,7 +16,7 @@ from typing import Any
 
 from models.data.loading import ImageSplits
 from models.data.text.splits import TextSplits
-from models.training.function_signature import form_of, takes_state
+from models.training.function_signature import form_of, takes_state, trial_argument
 
 # The public names of `trial_context.TrialContext`.
 OF_A_TRIAL = ("report", "checkpoint", "device", "epochs", "seed", "folder", "data", "threat",
@@ -78,7 +78,7 @@ def mistakes_in(
     names = [each.arg for each in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)]
     names = names[1:] if inspect.ismethod(function) else names  # it has its `self` already
     form = form_of(function)
-    trial = "" if form == "generator" else "trial" if "trial" in names else names[1]
+    trial = "" if form == "generator" else trial_argument(names)
     seen = Seen(tree, names[0], trial)
     found = [*_calls(seen), *_settings(seen, known)]
     values: list[tuple[ast.AST, ast.expr | None]] = []

@@ -94,11 +94,9 @@ class Encoder:
             return []
         if self.kind == "entities":
             return self._entities(texts, labels)
-        return (
-            self._dialogue(texts, labels)
-            if self.kind == "dialogue"
-            else self._classes(texts, labels)
-        )
+        if self.kind == "dialogue":
+            return self._dialogue(texts, labels)
+        return self._classes(texts, labels)
 
     def _classes(
         self, texts: Sequence[tuple[str, ...]], labels: Sequence[Any] | None
@@ -136,10 +134,8 @@ class Encoder:
             predicting = predicting_windows(sizes, windows)
             tags = None if labels is None else labels[example]
             for number, (start, end) in enumerate(windows):
-                if (
-                    number not in predicting
-                ):  # for each of its words another window has more context
-                    continue
+                if number not in predicting:
+                    continue  # for each of its words another window has more context
                 words: list[int | None] = []
                 for word in range(start, end):
                     words.append(word if predicting[word] == number else None)
