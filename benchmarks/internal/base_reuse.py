@@ -21,8 +21,9 @@ import torch
 
 from benchmarks.harness import provenance, tables
 from benchmarks.harness.command_line import command, parser
-from models.adaptation import METHODS, adapt
+from models.adaptation import adapt
 from models.catalog import complete
+from models.hyperparameters.transformer import METHODS
 from models.networks.base_model import BaseModel, locate_base
 from models.networks.transformer import LoadedBase
 

@@ -10,13 +10,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from models.hyperparameters.hyperparameter import Value
-from models.hyperparameters.transformer import METHODS
 from models.networks.architectures import supported
 
 if TYPE_CHECKING:
     from models.adaptation.adapted_model import Adapted
-
-__all__ = ["METHODS", "adapt", "supported"]
 
 
 def adapt(model: Any, configuration: Mapping[str, Value], *, steps: int, seed: int) -> Adapted:

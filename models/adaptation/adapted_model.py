@@ -135,18 +135,20 @@ class Adapted:
             plain.disable_input_require_grads()
         return plain.requires_grad_(False).eval()
 
+    def plain_name(self, name: str) -> str:
+        """Return the name in the plain model of a weight of `model`: without peft's wrappers."""
+        if self.is_whole:
+            return name  # a user may call parts of a network as peft calls its own
+        # Prefix tuning wraps the model, the other methods a tuner that holds it as `model`; a plain
+        # Llama has a part of that name too.
+        name = name.removeprefix("base_model." if self.method == "prefix" else "base_model.model.")
+        for wrapper in (".base_layer", ".modules_to_save.default", ".default"):
+            name = name.replace(wrapper, "")
+        return name
+
     def _trained(self) -> dict[str, nn.Parameter]:
         return {
-            plain_name(name): parameter
+            self.plain_name(name): parameter
             for name, parameter in self.model.named_parameters()
             if parameter.requires_grad
         }
-
-
-def plain_name(name: str) -> str:
-    """Return a weight's name in the plain model, without peft's wrappers."""
-    for prefix in ("base_model.model.", "base_model."):
-        if name.startswith(prefix):
-            name = name[len(prefix) :]
-            break
-    return name.replace(".modules_to_save.default", "").replace(".default", "")

@@ -41,7 +41,7 @@ def computes(device: torch.device) -> str:
         ones = torch.ones(SIDE, SIDE, device=device)
         is_right = bool(((ones @ ones) == SIDE).all().item())
     except (RuntimeError, AssertionError) as error:  # a build without CUDA asserts
-        return str(error).strip().splitlines()[0]
+        return (str(error).strip() or repr(error)).splitlines()[0]
     return "" if is_right else "a product of matrices is wrong"
 
 

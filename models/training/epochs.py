@@ -1,4 +1,4 @@
-"""The loop over epochs that the trainings of this folder share: train, evaluate, report.
+"""The loop over epochs that the trainings of this folder share, and the randomness of an epoch.
 
 A user's own function has a loop of its own.
 """
@@ -8,7 +8,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
+
+import numpy as np
+import torch
 
 from models.scores.metric_names import on_split
 from models.training.work import WorkMeter
@@ -64,6 +68,20 @@ def run_epochs(
         metrics |= {"work.train": training.flop, "work.evaluation": evaluation.flop}
         model_costs = model_costs or costs()
         yield {**metrics, **model_costs}
+
+
+@contextmanager
+def seeded_epoch(seed: int, number: int, device: torch.device) -> Iterator[int]:
+    """Yield the seed of all randomness of epoch `number`, which follows from (seed, number) alone.
+
+    Within, torch's global generators, which dropout draws from, begin with it; afterwards they
+    continue as they were.
+    """
+    mixed = np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)
+    drawn = int(mixed[0] >> np.uint64(1))
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(drawn)
+        yield drawn
 
 
 def name_as_test(measured: Mapping[str, float], *, diverged: bool) -> dict[str, float]:

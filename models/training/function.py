@@ -22,7 +22,7 @@ from typing import Any
 
 from models.training.function_signature import form_of, takes_state
 from models.training.function_thread import FunctionThread
-from models.training.trial_context import Checkpoint, TrialContext, TrialPlace
+from models.training.trial_context import Checkpoint, Report, TrialContext, TrialPlace
 
 
 class FunctionExit(RuntimeError):
@@ -80,16 +80,15 @@ class FunctionTraining:
         trial.bind(thread, self._epoch)
         try:
             while not self.ended:
-                found = thread.advance()
-                if found is None:
+                report: Report | None = thread.advance()
+                if report is None:
                     self._has_returned = True
                     return
-                report, checkpoint = found
                 if report.epoch >= self._epochs:
                     thread.advance()  # to its end: another report is refused
                 self._epoch = report.epoch
-                if checkpoint is not None:
-                    self._saved, self._saved_epoch = checkpoint, report.epoch
+                if report.checkpoint is not None:
+                    self._saved, self._saved_epoch = report.checkpoint, report.epoch
                 yield report.metrics
         finally:
             thread.close()

@@ -7,7 +7,7 @@ generator, and may take `state` to continue from. Imports no torch.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 Form = Literal["trial", "generator"]
@@ -33,7 +33,7 @@ def form_of(function: Callable[..., Any]) -> Form:
     if form is None:
         shown = f"takes ({', '.join(names)})" if names else "takes no arguments"
         raise TypeError(f"{shown}; fix: write {FORMS}")
-    known = GIVEN if form == "generator" else (_trial_of(parameters),)
+    known = GIVEN if form == "generator" else (trial_argument(names),)
     unknown = [
         each.name for each in parameters[1:] if _is_required(each) and each.name not in known
     ]
@@ -55,6 +55,11 @@ def takes_state(function: Callable[..., Any]) -> bool:
     return "state" in inspect.signature(function).parameters
 
 
+def trial_argument(names: Sequence[str]) -> str:
+    """Return the name of the argument that a function of the form "trial" reports to."""
+    return "trial" if "trial" in names else names[1]
+
+
 def _form_by(parameters: list[inspect.Parameter], names: list[str]) -> Form | None:
     is_variable = [each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in parameters]
     if "trial" in names[1:]:
@@ -62,11 +67,6 @@ def _form_by(parameters: list[inspect.Parameter], names: list[str]) -> Form | No
     if any(name in names for name in GIVEN) or any(is_variable):
         return "generator"
     return "trial" if len(parameters) >= 2 else None
-
-
-def _trial_of(parameters: list[inspect.Parameter]) -> str:
-    names = [each.name for each in parameters]
-    return "trial" if "trial" in names else names[1]
 
 
 def _is_required(parameter: inspect.Parameter) -> bool:

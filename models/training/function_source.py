@@ -16,7 +16,7 @@ from typing import Any
 
 from models.data.loading import ImageSplits
 from models.data.text.splits import TextSplits
-from models.training.function_signature import Form, form_of, takes_state
+from models.training.function_signature import form_of, takes_state, trial_argument
 
 # The public names of `trial_context.TrialContext`.
 OF_A_TRIAL = ("report", "checkpoint", "device", "epochs", "seed", "folder", "data", "threat",
@@ -34,7 +34,7 @@ _ELSEWHERE = {
     "number": "use trial.seed, or trial.folder, which no two trials share",
     "get_checkpoint": "read trial.checkpoint",
 }
-# Calls that no worker can answer -> why.
+# Calls of built-in functions that no worker can answer -> why.
 _CALLS = {
     "input": "a worker has no keyboard; fix: remove it",
     "breakpoint": "a worker has no terminal; fix: remove it, and call the function yourself",
@@ -48,13 +48,11 @@ class Seen:
 
     Attributes:
         tree: Its definition, with the line numbers of its file.
-        form: Its form.
         configuration: The name of its first argument.
         trial: The name of the argument that it reports to; "" for a generator.
     """
 
     tree: ast.FunctionDef
-    form: Form
     configuration: str
     trial: str
 
@@ -78,9 +76,10 @@ def mistakes_in(
     if tree is None:
         return []
     names = [each.arg for each in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)]
+    names = names[1:] if inspect.ismethod(function) else names  # it has its `self` already
     form = form_of(function)
-    trial = "" if form == "generator" else "trial" if "trial" in names else names[1]
-    seen = Seen(tree, form, names[0], trial)
+    trial = "" if form == "generator" else trial_argument(names)
+    seen = Seen(tree, names[0], trial)
     found = [*_calls(seen), *_settings(seen, known)]
     values: list[tuple[ast.AST, ast.expr | None]] = []
     if form == "trial":
@@ -125,12 +124,12 @@ def _calls(seen: Seen) -> Iterator[Mistake]:
     for node in ast.walk(seen.tree):
         if not isinstance(node, ast.Call):
             continue
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        name = node.func.id if isinstance(node.func, ast.Name) else name
+        called = ast.unparse(node.func)
+        name = called.rpartition(".")[2]
         if name in ("parse_args", "parse_known_args") and not node.args and not node.keywords:
             text = "reads the command line of the worker; fix: read the configuration instead"
             yield node.lineno, f"{name}() {text}"
-        elif name in _CALLS:
+        elif called in _CALLS or name == "set_trace":  # `x.input()` is not Python's own
             yield node.lineno, f"{name}(): {_CALLS[name]}"
 
 

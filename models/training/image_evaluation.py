@@ -40,7 +40,6 @@ from models.adversarial.pixels.evaluation import (
 )
 from models.adversarial.threat_model import Threat
 from models.data.loading import ImageSplits
-from models.data.sources import Images, Labels
 from models.data.validation_split import Parts, cut
 from models.scores.metric_names import corruption_metric, on_split, unconfirmed
 from models.training.checkpoint_selection import SelectedEpoch
@@ -73,16 +72,20 @@ def examples(
         raise TypeError(f"examples are of images, and the data are {what}")
     if part not in PARTS:
         raise ValueError(f"unknown part {part!r}; fix: choose one of {', '.join(PARTS)}")
-    images, labels = _part(data, cut(data.validation_labels, threat.seed), part)
+    parts = cut(data.validation_labels, threat.seed)
+    return _part(data, parts, part, torch.device(device))
+
+
+def _part(
+    data: ImageSplits, parts: Parts, part: str, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    if part in ("train", "test"):
+        images, labels = getattr(data, f"{part}_images"), getattr(data, f"{part}_labels")
+    else:
+        index = getattr(parts, part)
+        images, labels = data.validation_images[index], data.validation_labels[index]
     pixels = torch.tensor(images, device=device).to(torch.float32) / data.scale
     return pixels, torch.tensor(labels, device=device)
-
-
-def _part(data: ImageSplits, parts: Parts, part: str) -> tuple[Images, Labels]:
-    if part in ("train", "test"):
-        return getattr(data, f"{part}_images"), getattr(data, f"{part}_labels")
-    index = getattr(parts, part)
-    return data.validation_images[index], data.validation_labels[index]
 
 
 class ImageEvaluation:
@@ -125,9 +128,7 @@ class ImageEvaluation:
         Args:
             part: "selection", "objective" or "confirmation" of the validation split, or "test".
         """
-        images, labels = _part(self._data, self._parts, part)
-        pixels = torch.tensor(images, device=self._device).to(torch.float32) / self._data.scale
-        return pixels, torch.tensor(labels, device=self._device)
+        return _part(self._data, self._parts, part, self._device)
 
     def observe(self, model: nn.Module, epoch: int) -> dict[str, float]:
         """Return metrics of the selection part after `epoch`, from 1; updates the state.

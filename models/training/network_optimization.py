@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +17,7 @@ from models.adversarial.pixels.training import check_gradients, craft, is_lost, 
 from models.data.loading import ImageSplits
 from models.hyperparameters.hyperparameter import Value
 from models.training.augmentation import augment
+from models.training.epochs import seeded_epoch
 from models.training.optimizer import build_optimizer, learning_rate
 from models.training.weight_averaging import WeightAverage
 
@@ -82,18 +82,14 @@ class NetworkOptimization:
 
     def epoch(self, number: int) -> float:
         """Train epoch `number`, from 0, and return its mean loss."""
-        mixed = np.random.SeedSequence((self._seed, number)).generate_state(1, np.uint64)
-        seed = int(mixed[0] >> np.uint64(1))
-        generator = torch.Generator(device=self._device).manual_seed(seed)
-        order = torch.randperm(len(self._labels), generator=generator, device=self._device)
-        size = int(self.configuration["batch_size"])
-        # Batch normalisation cannot learn from one example, which a last batch may be.
-        batches = [index for index in torch.split(order, size) if len(index) > 1]
         self.model.train()
         total = torch.zeros((), device=self._device)
-        devices = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)  # dropout draws from the global generator
+        with seeded_epoch(self._seed, number, self._device) as seed:
+            generator = torch.Generator(device=self._device).manual_seed(seed)
+            order = torch.randperm(len(self._labels), generator=generator, device=self._device)
+            size = int(self.configuration["batch_size"])
+            # Batch normalisation cannot learn from one example, which a last batch may be.
+            batches = [index for index in torch.split(order, size) if len(index) > 1]
             for step, index in enumerate(batches, start=number * len(batches)):
                 steps = self._epochs * len(batches)
                 total += self._learn(index, step, steps, generator) * len(index)

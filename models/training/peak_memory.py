@@ -31,8 +31,7 @@ def peak_memory_mb(device: torch.device) -> float:
     """Return the peak memory since `reset_peak_memory`, in MiB.
 
     Where the kernel's peak cannot be reset (not Linux, or not permitted), it is the current
-    resident
-    set: call it at the end of an epoch, while its tensors still exist.
+    resident set: call it at the end of an epoch, while its tensors still exist.
     """
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device)) / 2**20

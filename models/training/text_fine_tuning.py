@@ -146,11 +146,6 @@ class TextFineTuning:
         """The model in training; takes a batch's tensors, returns an object with `.logits`."""
         return self._optimization.adapted.model
 
-    def merged(self) -> nn.Module | None:
-        """Return a plain transformer with the trained weights, or None if they cannot be merged."""
-        plain: nn.Module | None = self._optimization.adapted.merged()
-        return plain
-
     def _costs(self) -> dict[str, float]:
         return model_costs(self.model, self._batches.middle(BATCH), self._batches.middle(1))
 

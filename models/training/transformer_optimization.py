@@ -16,6 +16,7 @@ from models.data.sources import DataError
 from models.hyperparameters.hyperparameter import Value
 from models.networks.own_text import OwnTextNetwork
 from models.networks.transformer import LoadedBase
+from models.training.epochs import seeded_epoch
 from models.training.optimizer import warmed_up, weight_decay
 from models.training.peak_memory import peak_memory_mb
 from models.weights.initial import InitialWeights
@@ -84,17 +85,13 @@ class TransformerOptimization:
 
     def epoch(self, number: int) -> float:
         """Train epoch `number`, from 0, and return its mean loss over examples."""
-        mixed = np.random.SeedSequence((self._seed, number)).generate_state(1, np.uint64)
-        seed = int(mixed[0] >> np.uint64(1))
-        # The order of examples is drawn on the CPU, noise on the device.
-        generator = torch.Generator().manual_seed(seed)
-        noise = torch.Generator(device=self._device).manual_seed(seed)
-        batches = self._batches.indices(_examples_a_step(self._configuration), generator)
         self.adapted.model.train()
         total = torch.zeros((), device=self._device)
-        devices = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)  # dropout draws from the global generator
+        with seeded_epoch(self._seed, number, self._device) as seed:
+            # The order of examples is drawn on the CPU, noise on the device.
+            generator = torch.Generator().manual_seed(seed)
+            noise = torch.Generator(device=self._device).manual_seed(seed)
+            batches = self._batches.indices(_examples_a_step(self._configuration), generator)
             for step, index in enumerate(batches, start=number * len(batches)):
                 total += self._step(index, step, noise) * len(index)
         return float(total) / sum(len(index) for index in batches)

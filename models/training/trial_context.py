@@ -44,10 +44,11 @@ class TrialPlace:
 
 @dataclass(frozen=True)
 class Report:
-    """One epoch as it was reported."""
+    """One epoch as it was reported, with what to continue from if that was reported too."""
 
     epoch: int
     metrics: dict[str, float]
+    checkpoint: Checkpoint | None
 
 
 class TrialContext:
@@ -121,7 +122,7 @@ class TrialContext:
         if checkpoint is not None:
             self.checkpoint = checkpoint
         assert self._thread is not None, "the function runs in its thread"
-        self._thread.hand_over((Report(self.epoch, found), checkpoint))
+        self._thread.hand_over(Report(self.epoch, found, checkpoint))
 
     def _too_many(self) -> str:
         text = f"reported epoch {self.epoch + 1} of a budget of {self.epochs} (budget.epochs)"

@@ -21,7 +21,6 @@ from typing import Any, Literal
 from safetensors.torch import save_file
 from torch import nn
 
-from models.adaptation.adapted_model import plain_name
 from models.catalog import data_kind
 from models.kinds import KINDS
 from models.networks.base_model import BaseModel
@@ -255,9 +254,10 @@ def _export_adaptation(
         save_adapter(rebuilt.adapted, base.name, data_kind(trained.model), folder)
     else:
         save_file(rebuilt.adapted.state(), folder / "adapter.safetensors")
-    changed = changed_body(rebuilt.adapted.model, rebuilt.plain)
+    changed = changed_body(rebuilt.adapted, rebuilt.plain)
     if changed:
-        save_file({plain_name(name): t.clone() for name, t in changed.items()}, folder / BODY)
+        body = {rebuilt.adapted.plain_name(name): t.clone() for name, t in changed.items()}
+        save_file(body, folder / BODY)
     _copy_loader("load_adapted.py", folder)
     found = base_lines(base)
     lines = (*found.lines, 'model = load(".", base)')

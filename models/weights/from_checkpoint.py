@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from models.adaptation.adapted_model import plain_name
+from models.adaptation.adapted_model import Adapted
 from models.hyperparameters.hyperparameter import Value
 from models.networks.builder import Builder, NetworkData, build
 from models.weights.head_rows import head_tensors
@@ -69,11 +68,13 @@ def from_network(
     return InitialWeights(tensors, tuple(head), data.label_names)
 
 
-def from_adapted(adapted: Any, plain: nn.Module, label_names: tuple[str, ...]) -> InitialWeights:
+def from_adapted(
+    adapted: Adapted, plain: nn.Module, label_names: tuple[str, ...]
+) -> InitialWeights:
     """Return initial weights from a fine-tuned transformer.
 
     Args:
-        adapted: the `Adapted` model with its trained state loaded.
+        adapted: the model with its trained state loaded.
         plain: the unchanged base with any head; only weights that differ from it are extracted.
         label_names: labels of the head's rows; empty for a language model.
     """
@@ -93,24 +94,24 @@ def from_adapted(adapted: Any, plain: nn.Module, label_names: tuple[str, ...]) -
         for name, parameter in adapted.model.named_parameters()
         if parameter.requires_grad
     }
-    own = tuple(name for name in trained if plain_name(name) in head)
-    below = changed_body(adapted.model, plain)
+    own = tuple(name for name in trained if adapted.plain_name(name) in head)
+    below = changed_body(adapted, plain)
     return InitialWeights(trained | below, own, label_names, is_merged=False)
 
 
-def changed_body(model: nn.Module, plain: nn.Module) -> dict[str, Tensor]:
-    """Return weights below an adaptation that differ from the base, by their names in `model`.
+def changed_body(adapted: Adapted, plain: nn.Module) -> dict[str, Tensor]:
+    """Return weights below an adaptation that differ from the base, by names in the adapted model.
 
     There are none unless the trial started from merged weights of another one.
     """
     before = plain.state_dict()
     frozen = {
-        name: parameter.detach()
-        for name, parameter in model.named_parameters()
-        if not parameter.requires_grad and plain_name(name) in before
+        name: (parameter.detach(), before.get(adapted.plain_name(name)))
+        for name, parameter in adapted.model.named_parameters()
+        if not parameter.requires_grad
     }
     return {
         name: tensor
-        for name, tensor in frozen.items()
-        if not torch.equal(tensor.cpu(), before[plain_name(name)].cpu())
+        for name, (tensor, known) in frozen.items()
+        if known is not None and not torch.equal(tensor.cpu(), known.cpu())
     }

@@ -12,15 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.data.sources import DataError
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Which rows of a head are copied.
+    """Which rows of a head are copied, by `apply_initial` of `initial.py`.
 
     `pairs` are (row of the source, row of the target); `carried` and `fresh` name the target's
     labels, in their order.
@@ -52,20 +51,6 @@ def rows_by_name(source: Sequence[str], target: Sequence[str]) -> Rows:
         carried=tuple(name for name in target if name in place),
         fresh=tuple(name for name in target if name not in place),
     )
-
-
-def carry_rows(target: Tensor, source: Tensor, rows: Rows) -> None:
-    """Copy rows of `source` (source labels, ...) into `target` (target labels, ...), in place.
-
-    Raises:
-        ValueError: the rows have different shapes.
-    """
-    if source.shape[1:] != target.shape[1:]:
-        shapes = f"{tuple(source.shape[1:])} and {tuple(target.shape[1:])}"
-        raise ValueError(f"rows of a head have shapes {shapes}; both models need one architecture")
-    with torch.no_grad():
-        for old, new in rows.pairs:
-            target[new].copy_(source[old])
 
 
 def head_tensors(model: nn.Module, labels: int) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from safetensors import safe_open
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from models.weights.head_rows import carry_rows, rows_by_name
+from models.weights.head_rows import rows_by_name
 
 _KEY = "twentieth"  # one key only: the order of several in the file is not fixed
 DIGITS = 16  # digits of the content's SHA-256 in a file's name
@@ -70,7 +70,8 @@ def apply_initial(model: nn.Module, initial: InitialWeights, label_names: Sequen
     with torch.no_grad():
         for name, tensor in initial.tensors.items():
             if name in initial.head:
-                carry_rows(own[name], tensor.to(own[name]), rows)
+                for old, new in rows.pairs:
+                    own[name][new].copy_(tensor[old])
             else:
                 own[name].copy_(tensor)
 

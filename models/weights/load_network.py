@@ -67,6 +67,6 @@ def _check_source(build: Any, config: dict[str, Any]) -> None:
     content = Path(file).read_bytes().replace(b"\r\n", b"\n") if file else b""
     if hashlib.sha256(content).hexdigest() != config["sources"][module]:
         raise ValueError(
-            f"{file} is not the source of {config['builder']} that this network was built by; "
-            "fix: restore it, or load(..., check_source=False)"
+            f"{file or build} is not the source of {config['builder']} that this network was "
+            "built by; fix: restore it, or load(..., check_source=False)"
         )

@@ -86,7 +86,7 @@ def to_onnx(name: str, rebuilt: RebuiltModel) -> OnnxModel:
         try:
             _write(rebuilt.model, pixels[:2], file)
         except (torch.onnx.OnnxExporterError, RuntimeError) as error:
-            first = str(error).strip().splitlines()[0]
+            first = (str(error).strip() or repr(error)).splitlines()[0]
             raise ValueError(
                 f"{name}: torch cannot write this network as ONNX ({first}); fix: leave --onnx "
                 "out, or build it of layers that torch.export can trace"

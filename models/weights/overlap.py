@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from models.data.sources import Images
@@ -119,7 +119,7 @@ def overlap_of(sources: Sequence[Any], target: Any) -> Overlap:
     examples = [texts["validation"][index] for index in found.validation]
     examples += [texts["test"][index] for index in found.test]
     shown = tuple(" ".join(example)[:_LONGEST] for example in examples[:SHOWN])
-    return Overlap(found.validation, found.test, found.known, found.compared, shown)
+    return replace(found, shown=shown)
 
 
 def _width(splits: Any) -> int:

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from models.adaptation.adapted_model import Adapted, plain_name
+from models.adaptation.adapted_model import Adapted
 from models.kinds import KINDS
+from models.weights.from_checkpoint import changed_body
 
 PEFT_METHODS = ("lora", "dora", "adalora", "ia3", "prefix")
 
@@ -51,16 +50,7 @@ def check_base_is_unchanged(name: str, adapted: Adapted, plain: Any) -> None:
     Raises:
         ValueError: The trial started from merged weights of an earlier one.
     """
-    before = plain.state_dict()
-    frozen = {
-        plain_name(key).replace(".base_layer", ""): weight
-        for key, weight in adapted.model.named_parameters()
-        if not weight.requires_grad
-    }
-    changed = [
-        key for key in frozen.keys() & before.keys() if not torch.equal(frozen[key], before[key])
-    ]
-    if changed:
+    if changed := changed_body(adapted, plain):
         raise ValueError(
             f"{name} started from the weights of an earlier trial: {len(changed)} tensors below "
             "its adapter differ from the pretrained base, and an adapter does not store them; "
@@ -73,7 +63,7 @@ def save_adapter(adapted: Adapted, reference: str, kind: str, folder: Path) -> N
 
     Args:
         adapted: The model, on the CPU.
-        reference: Of its base: a name, or `hub:NAME@REVISION`.
+        reference: Of its base: a name, `hub:NAME` or `hub:NAME@REVISION`.
         kind: Kind of its data.
         folder: Exists; a README.md in it is removed, because PEFT writes an empty one.
     """
@@ -86,7 +76,9 @@ def save_adapter(adapted: Adapted, reference: str, kind: str, folder: Path) -> N
     model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
-    name, _, revision = reference.removeprefix("hub:").partition("@")
+    name, revision = reference, ""
+    if reference.startswith("hub:"):  # any other name may have an @ in it
+        name, _, revision = reference.removeprefix("hub:").partition("@")
     known = {
         "base_model_name_or_path": name,  # peft writes the folder on this machine
         "revision": revision or None,

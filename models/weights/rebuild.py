@@ -22,7 +22,7 @@ from models.networks.own_network import load_builder
 from models.weights.checkpoints import newest_checkpoint
 from models.weights.from_checkpoint import from_adapted, from_network, trained_network
 from models.weights.head_rows import Rows, rows_by_name
-from models.weights.initial import InitialWeights, apply_initial, load_initial
+from models.weights.initial import InitialWeights, load_initial
 from models.weights.overlap import Overlap, overlap_of
 
 
@@ -154,23 +154,16 @@ def _transformer(
     names: tuple[str, ...],
     splits: Any,
 ) -> RebuiltModel:
-    from models.adaptation import (
-        adapt,  # importing transformers takes seconds, a CNN does not need it
-    )
+    # Importing transformers takes seconds, a CNN does not need it.
     from models.networks.transformer import LoadedBase
+    from models.weights.starting_model import start
 
-    configuration = trained.configuration
     loaded = LoadedBase(base, data_kind(trained.model), names, image=_shape(splits))
-    plain = loaded.fresh(0, configuration, own_copy=True)
-    below = loaded.fresh(0, configuration, own_copy=True)
+    plain = loaded.fresh(0, trained.configuration, own_copy=True)
     # A checkpoint holds the trained weights, not the frozen ones below the adaptation.
     initial = None if trained.initial is None else load_initial(trained.initial)
-    if initial is not None and initial.is_merged:
-        apply_initial(below, initial, names)
     # Nothing is trained here: the loaded state does not depend on the seed and the number of steps.
-    adapted = adapt(below, configuration, steps=1000, seed=0)
-    if initial is not None and not initial.is_merged:
-        apply_initial(adapted.model, initial, names)
+    adapted = start(loaded, trained.configuration, steps=1000, seed=0, initial=initial)
     adapted.load(state["weights"])
     return RebuiltModel(adapted.model.eval(), names, splits, adapted, plain.eval())
 

@@ -9,6 +9,7 @@ callback is made.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -86,8 +87,7 @@ def _lightning() -> Any:
             return sys.modules[name]
     for name in _LIGHTNINGS:
         if find_spec(name.partition(".")[0]) is not None:
-            __import__(name)
-            return sys.modules[name]
+            return import_module(name)
     raise ImportError("Lightning is not installed; fix: pip install lightning")
 
 

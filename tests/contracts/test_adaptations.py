@@ -15,7 +15,8 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import nn
 
-from models.adaptation import METHODS, supported
+from models.hyperparameters.transformer import METHODS
+from models.networks.architectures import supported
 from models.networks.transformer import LoadedBase
 from tests.support.adaptation_trials import (
     batch,

@@ -40,9 +40,8 @@ class Encoded:
 class Encoder:
     """Encodes texts of one kind with one tokenizer, at most `max_length` tokens for each row.
 
-    `truncated` counts the examples that lost tokens in the last call of `encode`: classification
-    and dialogue are cut to the length; of entities only a word longer than a whole window is cut,
-    and its tag is still predicted.
+    Classification and dialogue are cut to the length; of entities only a word longer than a whole
+    window is cut, and its tag is still predicted.
 
     Raises:
         ValueError: the kind is unknown; `max_length` is above the model's, or too small for text in
@@ -61,7 +60,6 @@ class Encoder:
         self.kind = kind
         self.label_names = tuple(label_names)
         self.max_length = max_length
-        self.truncated = 0
         self._has_types = "token_type_ids" in tokenizer.model_input_names
         self._prefix, self._suffix = _special_tokens(self.tokenizer)
         if max_length > tokenizer.model_max_length:
@@ -89,16 +87,13 @@ class Encoder:
         `labels` are as in `TextExamples`; None: entities all -100, classification None. A dialogue
         takes its labels from its answer; `labels` have the roles of a conversation (`chat.py`).
         """
-        self.truncated = 0
         if not len(texts):
             return []
         if self.kind == "entities":
             return self._entities(texts, labels)
-        return (
-            self._dialogue(texts, labels)
-            if self.kind == "dialogue"
-            else self._classes(texts, labels)
-        )
+        if self.kind == "dialogue":
+            return self._dialogue(texts, labels)
+        return self._classes(texts, labels)
 
     def _classes(
         self, texts: Sequence[tuple[str, ...]], labels: Sequence[Any] | None
@@ -106,7 +101,6 @@ class Encoder:
         columns = [list(column) for column in zip(*texts, strict=True)]
         whole = self.tokenizer(*columns, verbose=False)
         long = [i for i, ids in enumerate(whole["input_ids"]) if len(ids) > self.max_length]
-        self.truncated = len(long)
         rows = {name: list(values) for name, values in whole.items()}
         if long:
             again = [[column[i] for i in long] for column in columns]
@@ -129,17 +123,14 @@ class Encoder:
         capacity = self.max_length - len(self._prefix) - len(self._suffix)
         encoded = []
         for example, pieces in enumerate(self._pieces(texts)):
-            self.truncated += any(len(piece) > capacity for piece in pieces)
             pieces = [piece[:capacity] for piece in pieces]
             sizes = [len(piece) for piece in pieces]
             windows = cut_windows(sizes, capacity)
             predicting = predicting_windows(sizes, windows)
             tags = None if labels is None else labels[example]
             for number, (start, end) in enumerate(windows):
-                if (
-                    number not in predicting
-                ):  # for each of its words another window has more context
-                    continue
+                if number not in predicting:
+                    continue  # for each of its words another window has more context
                 words: list[int | None] = []
                 for word in range(start, end):
                     words.append(word if predicting[word] == number else None)
@@ -192,7 +183,6 @@ class Encoder:
             capacity = self.max_length - len(prefix)
             prompt, told = prompt_ids[i], list(answer_ids[i])
             told += [] if exchange.is_closed else [self.tokenizer.eos_token_id]
-            self.truncated += len(prompt) + len(told) > capacity
             # Keep at least one token of the prompt; a cut answer has no end of text.
             told = told[: capacity - 1]
             room = capacity - len(told)

@@ -11,7 +11,7 @@ diagnostic attack on embeddings are in units of the *pretrained* table, which no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from torch import nn
 from torch.nn import functional
@@ -33,7 +33,7 @@ from models.kinds import KINDS
 from models.scores.metric_names import MetricName, Split, on_split
 from models.training.text.clean import Measured, entities_interval, measure
 from models.training.text.collate import collate, length_batches
-from models.training.text.encoding import IGNORED, Encoded, Encoder
+from models.training.text.encoding import IGNORED, Encoder
 from models.training.text.ranked import attacked_interval, measure_ranking
 from models.training.text.victim import TextVictim
 
@@ -117,7 +117,7 @@ class TextEvaluation:
             "attacked_texts.txt": attack_table(attack),
             **self._measure(model, "objective").table(),
         }
-        if missing := missing_gradient(model, next(self._few_embedding_batches(model))):
+        if missing := missing_gradient(model, next(self._embedding_batches(model))):
             measured = " and ".join(self._threat.embedding_metrics())
             found["embeddings.txt"] = (
                 f"No gradient reaches the embeddings: {missing}.\n{measured} are therefore the "
@@ -157,19 +157,15 @@ class TextEvaluation:
         """Return accuracies (of texts, words or answer tokens) under attacks on the embeddings."""
         size, steps = self._threat.share * self._unit, (1, EMBEDDING_STEPS)
         return {
-            name: embedding_accuracy(model, self._few_embedding_batches(model), size, steps=n)
+            name: embedding_accuracy(model, self._embedding_batches(model), size, steps=n)
             for name, n in zip(self._threat.embedding_metrics(), steps, strict=True)
         }
 
-    def _few_embedding_batches(self, model: nn.Module) -> Iterator[EmbeddingBatch]:
-        """Return the batches of the examples whose embeddings are attacked."""
+    def _embedding_batches(self, model: nn.Module) -> Iterator[EmbeddingBatch]:
+        """Yield the batches of the examples whose embeddings are attacked."""
         examples, threat = self._examples["objective"], self._threat
         few = examples.take(fixed_subset(len(examples.texts), threat.cheap_examples, threat.seed))
-        return self._embedding_batches(model, self._encoder.encode(few.texts, few.labels))
-
-    def _embedding_batches(
-        self, model: nn.Module, encoded: Sequence[Encoded]
-    ) -> Iterator[EmbeddingBatch]:
+        encoded = self._encoder.encode(few.texts, few.labels)
         device = next(model.parameters()).device
         lengths = [len(item.input_ids) for item in encoded]
         for index in length_batches(lengths, _TEXTS_AT_ONCE, None):

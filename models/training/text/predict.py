@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from models.adversarial.embeddings.perturbed_logits import logits_of
 from models.training.text.collate import collate, length_batches
-from models.training.text.encoding import Encoded, Encoder
+from models.training.text.encoding import IGNORED, Encoded, Encoder
 
 # Batch size without gradients: on two CPU cores 64 short texts keep the matrix products busy; more
 # gain nothing and need more padding.
@@ -97,7 +97,7 @@ def predictions(model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded]) 
     for index, batch, logits in _forward(model, encoder, encoded):
         # The logits at a token predict the next one.
         ahead, labels = logits[:, :-1], batch["labels"][:, 1:]
-        counted = labels != -100
+        counted = labels != IGNORED
         probability = torch.log_softmax(ahead, dim=-1)
         # Not times `counted`: padding may have NaN, which is no fault of the answer.
         truth = probability.gather(-1, labels.clamp(min=0)[..., None])[..., 0].where(counted, 0.0)

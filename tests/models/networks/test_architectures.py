@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from models.adaptation import METHODS, adapt, supported
-from models.networks.architectures import ARCHITECTURES, layer_pattern, module_pattern
+from models.adaptation import adapt
+from models.hyperparameters.transformer import METHODS
+from models.networks.architectures import ARCHITECTURES, layer_pattern, module_pattern, supported
 from models.networks.base_model import locate_base
 from models.networks.transformer import LoadedBase
 from tests.support.adaptation_trials import (

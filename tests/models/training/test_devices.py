@@ -18,6 +18,16 @@ def test_a_device_that_is_not_there_says_why() -> None:
     assert computes(torch.device("cuda", 99))
 
 
+def test_a_driver_that_fails_without_a_word_has_a_problem_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ones(*shape: int, device: torch.device) -> torch.Tensor:
+        raise RuntimeError
+
+    monkeypatch.setattr(torch, "ones", ones)
+    assert computes(torch.device("cpu")) == "RuntimeError()"
+
+
 @pytest.mark.slow
 def test_it_answers_in_json_as_a_process_of_its_own() -> None:
     done = subprocess.run(

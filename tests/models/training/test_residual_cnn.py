@@ -1,4 +1,4 @@
-"""Residual networks train like plain ones: they learn, under attack and averaged, and resume."""
+"""Residual networks train like plain ones: they learn, under attack and averaged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from models.catalog import Value
 from models.data.loading import ImageSplits
-from tests.support.image_trainings import BUSY, QUICK, are_equal, train, without_seconds
+from tests.support.image_trainings import train
 
 NARROW: dict[str, Value] = {
     "block": "residual", "width": 8, "normalisation": "batch", "batch_size": 16,
@@ -38,19 +38,3 @@ def test_the_average_of_the_weights_learns_too(
     averaged: dict[str, Value] = {**network, "weight_averaging": "ema", "ema.decay": 0.9}
     (last,) = train(averaged, digits, epochs=1).run()
     assert last["accuracy.clean"] > 0.7
-
-
-@pytest.mark.slow
-@EACH
-def test_a_resumed_residual_training_is_equal_to_an_uninterrupted_one(
-    network: dict[str, Value], few_digits: ImageSplits
-) -> None:
-    busy = BUSY | network | {"width": 4}
-    whole, first, second = (train(busy, few_digits) for _ in range(3))
-    *_, expected = whole.run()
-    next(first.run())
-    second.load_state_dict(first.state_dict())
-    *_, got = second.run()
-    assert are_equal(whole, second)
-    assert without_seconds(got) == without_seconds(expected)
-    assert QUICK.metric() in got

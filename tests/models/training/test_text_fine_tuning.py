@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from models.adaptation import METHODS
 from models.adversarial.threat_model import TextThreat
 from models.catalog import complete, metrics
 from models.data.sources import DataError
 from models.data.text.validation_parts import validation_parts
+from models.hyperparameters.transformer import METHODS
 from models.networks.transformer import LoadedBase
 from models.training.text_fine_tuning import TextFineTuning
 from tests.support.image_trainings import OF_THE_TRIAL, comparable, is_same

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from torch import nn
 
 from models.data.sources import DataError
-from models.weights.head_rows import carry_rows, head_tensors, rows_by_name
+from models.weights.head_rows import head_tensors, rows_by_name
 
 
 def test_labels_are_matched_by_name_wherever_they_stand() -> None:
@@ -26,24 +25,6 @@ def test_a_name_in_other_letters_is_another_label() -> None:
 def test_a_label_named_twice_is_refused() -> None:
     with pytest.raises(DataError, match=r"\['a'\] occur twice"):
         rows_by_name(["a", "a"], ["a"])
-
-
-def test_carried_rows_are_copied_and_the_others_stay_as_they_were() -> None:
-    source = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-    target = torch.tensor([[-1.0, -1.0], [-2.0, -2.0], [-3.0, -3.0]])
-    carry_rows(target, source, rows_by_name(["x", "y"], ["z", "y", "x"]))
-    assert target.tolist() == [[-1.0, -1.0], [3.0, 4.0], [1.0, 2.0]]
-
-
-def test_a_bias_has_rows_too() -> None:
-    target = torch.zeros(2)
-    carry_rows(target, torch.tensor([5.0]), rows_by_name(["x"], ["y", "x"]))
-    assert target.tolist() == [0.0, 5.0]
-
-
-def test_rows_of_another_width_are_refused() -> None:
-    with pytest.raises(ValueError, match="need one architecture"):
-        carry_rows(torch.zeros(1, 2), torch.zeros(1, 3), rows_by_name(["x"], ["x"]))
 
 
 def test_the_head_is_the_last_linear_layer() -> None:

@@ -31,6 +31,7 @@ def test_the_body_is_copied_and_the_head_is_copied_by_name() -> None:
     apply_initial(target, weights_of(source, ("cat", "dog")), ("dog", "cow", "cat"))
     assert torch.equal(target[0].weight, source[0].weight)
     assert torch.equal(target[2].weight[[0, 2]], source[2].weight[[1, 0]])
+    assert torch.equal(target[2].bias[[0, 2]], source[2].bias[[1, 0]])
     assert torch.equal(target[2].weight[1], before["2.weight"][1])
     assert torch.equal(target[2].bias[1], before["2.bias"][1])
 

@@ -89,6 +89,14 @@ def test_the_class_of_the_task_finds_the_base_by_its_name(
     assert torch.allclose(model.eval()(**BATCH).logits, expected, atol=1e-5)
 
 
+def test_a_folder_may_have_an_at_sign_in_its_name(data: Path, tmp_path: Path) -> None:
+    base = tiny_base(tmp_path / "bert@2", "text_classifier")
+    trial = finished(tmp_path / "trial", "text_classifier", data, base, adaptation="lora")
+    export(trial, tmp_path / "out", "adapter")
+    config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
+    assert (config["base_model_name_or_path"], config["revision"]) == ("bert@2", None)
+
+
 def test_the_task_of_tags_and_of_answers_is_named(tmp_path: Path) -> None:
     tagger = tiny_base(tmp_path / "bert", "entity_tagger")
     source = entities(tmp_path / "music", "person", "place")

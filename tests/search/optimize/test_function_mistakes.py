@@ -371,6 +371,12 @@ SOUND = {
             trial.report({"loss": 1})
         trial.report({"left": 1, "right": 1})
     """,
+    "a method that has the name of a built-in function": """
+        class Sensor:
+            def input(self):
+                return 1
+        trial.report({"left": Sensor().input(), "right": 1})
+    """,
     "a trial of Optuna's as well": """
         if hasattr(trial, "suggest_float"):
             rate = trial.suggest_float("rate", 0, 1)
@@ -387,3 +393,16 @@ def test_a_sound_function_has_no_mistake(body: str, own: tuple[Path, str]) -> No
     check_function(task(own, source).spec)
     results = run(trial_of(task(own, source), config_of(own[0])))
     assert results[-1]["failure"] == ""
+
+
+def test_the_first_argument_of_a_method_is_no_configuration(own: tuple[Path, str]) -> None:
+    source = """
+        class Trainer:
+            depth = 1
+            def fit(self, configuration, trial):
+                trial.report({"left": self.depth, "right": configuration["learning"]})
+        train = Trainer().fit
+    """
+    with pytest.raises(ValueError, match="did you mean 'learning_rate'") as raised:
+        check_function(task(own, source).spec)
+    assert "self" not in str(raised.value)
