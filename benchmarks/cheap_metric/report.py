@@ -39,10 +39,10 @@ def in_order(metrics: ArrayLike, pairs: Sequence[tuple[int, int]]) -> float:
     return float(np.mean([values[better] > values[worse] for better, worse in pairs]))
 
 
-def split_half(flags: NDArray[np.float64], halvings: int = HALVINGS) -> float:
+def split_half(flags: NDArray[np.float64]) -> float:
     """Return the mean Spearman correlation of accuracies on two random halves of the examples."""
     generator, found = np.random.default_rng(0), []
-    for _ in range(halvings):
+    for _ in range(HALVINGS):
         order = generator.permutation(flags.shape[1])
         first, second = np.array_split(order, 2)
         found.append(
@@ -56,9 +56,8 @@ def report(
     parts: Sequence[str],
     command: str,
     seed: int,
-    facts: Mapping[str, str] | None = None,
 ) -> None:
-    """Write results/reference/cheap_metric.*; `facts` are those of a run that is shown again."""
+    """Write results/reference/cheap_metric.*."""
     names = list(cells)
     flags = {
         attack: np.array([cells[name]["flags"][attack] for name in names], dtype=float)
@@ -108,6 +107,6 @@ def report(
         *tables.table(["network", "clean", "in a search", "PGD-10", FINAL, AUTOATTACK], models),
     ]  # fmt: skip
     provenance.write(
-        "cheap_metric", body, {"cells": dict(cells)}, command=command, facts=facts,
+        "cheap_metric", body, {"cells": dict(cells)}, command=command,
         seeds=f"{seed} of the trainings, 0 of the halvings",
     )  # fmt: skip

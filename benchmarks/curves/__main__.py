@@ -5,7 +5,7 @@ hyperparameters of Adam; a configuration that was not recorded answers with the 
 Sequence i has one target and 11 earlier searches: cold TPE of 50 full trials each, with curves. The
 cost of a search is the epochs of all its trials until any shows, at any epoch, the value that cold
 TPE has after 50 (20) full trials (mean of ten seeds), divided by what cold TPE spends to it, and 1
-if it takes as long. By this rule cold TPE itself costs 0.73 (0.66 at 20).
+if it takes as long. By this rule cold TPE itself costs 0.73 (0.78 at 20).
 
 Sequences 0 to 35 (or 71) judge; settings are chosen on sequences from 100 on. `--histories` adds
 misleading ones (benchmarks/curves/histories.py), `--stoppings` halving: `asha` from epoch 3 on,

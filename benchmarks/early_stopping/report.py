@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,12 +28,8 @@ def report(
     found: dict[str, Any],
     recorded: Sequence[Curve],
     command: str,
-    facts: Mapping[str, str] | None = None,
 ) -> None:
-    """Write results/reference/early_stopping.md, .json and .png.
-
-    `facts` are those of an earlier run that is shown again.
-    """
+    """Write results/reference/early_stopping.md, .json and .png."""
     at = [found["epochs"].index(budget) for budget in BUDGETS]
     rows, differences = [], []
     for method in METHODS:
@@ -86,7 +82,7 @@ def report(
         for method in METHODS
     }
     seeds = f"2026 of the configurations, 0 of the trainings, 0 of the {ORDERS} orders"
-    provenance.write("early_stopping", body, raw, command=command, seeds=seeds, facts=facts)
+    provenance.write("early_stopping", body, raw, command=command, seeds=seeds)
     draw(found)
 
 

@@ -16,9 +16,8 @@ def report(
     found: Mapping[str, Any],
     threats: list[str],
     command: str,
-    facts: Mapping[str, str] | None = None,
 ) -> None:
-    """Write results/reference/gradient_masking.*; `facts` are those of a run shown again."""
+    """Write results/reference/gradient_masking.*."""
     broken = [["defence", "clean", *threats], _broken_rows(found["broken"], threats)]
     honest = [["network", "clean", *threats], _honest_rows(found["honest"], threats)]
     costs = [[name, f"{value:.2f}"] for name, value in found["seconds"].items()]
@@ -34,9 +33,7 @@ def report(
         "networks.",
     ]  # fmt: skip
     seeds = "0 to 19 of the honest networks, 0 to 2 of the broken ones, 0 of the attacks"
-    provenance.write(
-        "gradient_masking", lines, dict(found), command=command, seeds=seeds, facts=facts
-    )
+    provenance.write("gradient_masking", lines, dict(found), command=command, seeds=seeds)
 
 
 def _summary(found: Mapping[str, Any], threats: list[str]) -> list[str]:

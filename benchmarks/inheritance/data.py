@@ -35,16 +35,16 @@ class Domain:
     dropped: Mapping[str, int]
 
 
-def load_domains(folder: Path, names: Sequence[str] = DOMAINS) -> dict[str, Domain]:
+def load_domains(folder: Path) -> dict[str, Domain]:
     """Return all domains, from `<folder>/crossner_<name>`.
 
     Raises:
         DataError: A folder is missing or damaged.
     """
-    folders = {name: str(folder / f"crossner_{name}") for name in names}
+    folders = {name: str(folder / f"crossner_{name}") for name in DOMAINS}
     domains = {}
-    for name in names:
-        others = [folders[other] for other in names if other != name]
+    for name in DOMAINS:
+        others = [folders[other] for other in DOMAINS if other != name]
         settings = {"path": folders[name], "deduplicate": True, "without": others}
         found = select_text(settings, KIND)
         dropped = {"repeated": found.repeated, "own": found.leaked, "others": found.removed}

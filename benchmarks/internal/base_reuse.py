@@ -13,7 +13,7 @@ Cost: under a minute. The base is the package of the extra `small-bert`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,6 @@ def measure(reference_name: str, repetitions: int) -> dict[str, dict[str, list[f
 def report(
     found: dict[str, dict[str, list[float]]],
     started_as: str,
-    facts: Mapping[str, str] | None = None,
 ) -> None:
     rows, gains = [], []
     for method, times in found.items():
@@ -92,7 +91,6 @@ def report(
     ]  # fmt: skip
     provenance.write(
         "base_reuse", body, {"seconds": found}, command=started_as, seeds="0 of every model",
-        facts=facts,
     )  # fmt: skip
 
 

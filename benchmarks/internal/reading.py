@@ -20,7 +20,7 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +128,8 @@ def report(
     runs: int,
     steps: int,
     started_as: str,
-    facts: Mapping[str, str] | None = None,
 ) -> None:
-    """Write results/reference/reading.*; `facts` are those of a run that is shown again."""
+    """Write results/reference/reading.*."""
     rows = [
         [store, *(median_and_range(seconds[kind], 2) if seconds[kind] else "" for kind in KINDS)]
         for store, seconds in raw["stores"].items()
@@ -154,7 +153,7 @@ def report(
         f" {CLIENT_RUNS} runs).",
     ]
     provenance.write(
-        "reading", lines, raw, command=started_as, facts=facts,
+        "reading", lines, raw, command=started_as,
         seeds="the number of each run of the made-up store",
     )  # fmt: skip
 

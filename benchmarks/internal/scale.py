@@ -24,7 +24,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
@@ -218,9 +218,7 @@ def _make(case: Case, path: str) -> None:
     made_up(case).to_parquet(path)
 
 
-def report(
-    results: list[dict[str, Any]], started_as: str, facts: Mapping[str, str] | None = None
-) -> None:
+def report(results: list[dict[str, Any]], started_as: str) -> None:
     """Write results/reference/scale.*."""
     rows, holds = [], []
     for result in results:
@@ -248,7 +246,7 @@ def report(
         ),
     ]  # fmt: skip
     provenance.write(
-        "scale", body, {"cases": results}, command=started_as, facts=facts,
+        "scale", body, {"cases": results}, command=started_as,
         seeds="0 of the made-up histories and of the sampler",
     )  # fmt: skip
 

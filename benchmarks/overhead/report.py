@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ def report(
     rows: list[dict[str, Any]],
     kinds: list[str],
     command: str,
-    facts: Mapping[str, str] | None = None,
 ) -> None:
     """Write results/reference/overhead.*."""
     body = [
@@ -58,7 +56,7 @@ def report(
         "![trials an hour](overhead.png)",
     ]  # fmt: skip
     seeds = "0 of this system's searches; plain Ray Tune's sampler has none"
-    provenance.write("overhead", body, {"runs": rows}, command=command, seeds=seeds, facts=facts)
+    provenance.write("overhead", body, {"runs": rows}, command=command, seeds=seeds)
     draw(rows, kinds)
 
 

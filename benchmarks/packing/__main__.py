@@ -44,7 +44,6 @@ def report(
     command: str,
     *,
     retries: Retries | None = None,
-    facts: Mapping[str, str] | None = None,
 ) -> None:
     """Write results/reference/packing_*: trials an hour, and the ratio to the first setting.
 
@@ -54,7 +53,6 @@ def report(
         device: Name of what the trials share.
         command: That measured them.
         retries: What came of trials that do not fit next to each other; None: not measured.
-        facts: Those of an earlier run that is shown again.
     """
     counts = list(rows)
     rates = {n: np.array([3600 * TRIALS / row["seconds"] for row in rows[n]]) for n in counts}
@@ -79,7 +77,7 @@ def report(
     if retries:
         raw["retries"] = asdict(retries)
     seeds = f"0 to {len(rows[counts[0]]) - 1} of the searches, the same for every setting"
-    provenance.write(f"packing_{on}", body, raw, command=command, seeds=seeds, facts=facts)
+    provenance.write(f"packing_{on}", body, raw, command=command, seeds=seeds)
 
 
 def _device(on: str) -> str:

@@ -13,9 +13,7 @@ from benchmarks.survival.run import AWAY, EPOCHS, KILLS, OWN, PLAIN, TRIALS
 PHASES = ("starting", "training", "ending")
 
 
-def report(
-    rows: Sequence[Mapping[str, Any]], command: str, facts: Mapping[str, str] | None = None
-) -> int:
+def report(rows: Sequence[Mapping[str, Any]], command: str) -> int:
     """Writes results/reference/survival.*; returns how many things have gone wrong."""
     lines, wrong = [], 0
     for kind in (PLAIN, AWAY, OWN):
@@ -47,7 +45,5 @@ def report(
     if gone:
         body += ["", f"In {gone} of the kills the driver had ended by itself just before."]
     seeds = f"0 to {len(rows) - 1}: of a search, and of its moments"
-    provenance.write(
-        "survival", body, {"searches": list(rows)}, command=command, seeds=seeds, facts=facts
-    )
+    provenance.write("survival", body, {"searches": list(rows)}, command=command, seeds=seeds)
     return wrong

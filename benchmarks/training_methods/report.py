@@ -16,7 +16,6 @@ def report(
     done: Sequence[Mapping[str, Any]],
     epsilon: float,
     command: str,
-    facts: Mapping[str, str] | None = None,
 ) -> None:
     """Write results/reference/training_methods.*.
 
@@ -24,7 +23,6 @@ def report(
         done: Every cell with its result.
         epsilon: Size of the attack.
         command: That measured them.
-        facts: Those of an earlier run that is shown again.
     """
     found: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
     for cell in done:
@@ -52,6 +50,6 @@ def report(
                          rows),
     ]  # fmt: skip
     provenance.write(
-        "training_methods", body, {"cells": list(done)}, command=command, facts=facts,
+        "training_methods", body, {"cells": list(done)}, command=command,
         seeds=", ".join(map(str, SEEDS)),
     )  # fmt: skip
