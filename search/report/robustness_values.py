@@ -139,5 +139,5 @@ def _evaluated(best: Trial, text: str) -> EvaluatedTrial | None:
             curve=_COUNTS.validate_python(document["curve"]),
             warnings=_WARNINGS.validate_python(document["warnings"]),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
         return None

@@ -149,7 +149,8 @@ def test_a_search_without_evaluations_has_no_section() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "{", "[]", "{}", "null", document(test=[count("pgd", 11, 10)]), document(test=[{}]),
-     document(curve=[count("pgd", 0, 0)]), document(threat=None), document(warnings=[{}])],
+     document(curve=[count("pgd", 0, 0)]), document(threat=None), document(warnings=[{}]),
+     document(threat={"epsilon": 10**400}), "[" * 100_000],
 )  # fmt: skip
 def test_a_damaged_evaluation_is_none(text: str) -> None:
     assert evaluated(text) == []
