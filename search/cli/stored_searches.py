@@ -18,7 +18,6 @@ from search.cli.documents import (
     SearchDocument,
     ShowDocument,
     TrialDocument,
-    finite,
     origin_keys,
 )
 from search.history import History, Search, Trial
@@ -111,7 +110,7 @@ def _document(history: History, search: str, cost: Cost | None, **stated: Any) -
             for each in (known.objectives if known else ())
         ),
         trials=total.states if total else {},
-        best=finite(total.best) if total else {},
+        best=total.best if total else {},
         trial_seconds=total.trial_seconds if total else 0.0,
         work=total.work if total else 0.0,
         wall_seconds=total.wall_seconds if total else 0.0,
@@ -219,10 +218,10 @@ def trial_document(stored: StoredSearch, trial: Trial, names: Mapping[str, str])
         trial=f"{stored.summary.search}#{trial.number}", number=trial.number,
         run_id=trial.run_id, state=trial.state, epoch=trial.epoch, seconds=trial.seconds,
         work=trial.work, device=trial.device, started=trial.started,
-        configuration=dict(trial.configuration), validation=finite(trial.by_metric),
+        configuration=dict(trial.configuration), validation=trial.by_metric,
         test={
             metric: MeasuredDocument(
-                finite({"": found.value})[""], found.low, found.high,
+                found.value, found.low, found.high,
                 *((found.examples.count, found.examples.entities) if found.examples else ()),
             )
             for metric, found in values_on_test(trial).items()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from search.cli.documents import DOCUMENTS, TrialDocument, finite, schema_of, to_json
+from search.cli.documents import DOCUMENTS, MeasuredDocument, schema_of, to_json
 from search.cli.stored_searches import (
     Wanted,
     show_document,
@@ -67,10 +68,10 @@ def test_a_search_has_all_of_its_trials_and_says_which_are_the_best(store: Store
 
 
 def test_a_number_that_is_not_finite_is_null(store: Stored) -> None:
-    assert finite({"a": 1.0, "b": float("nan"), "c": float("inf")}) == {
-        "a": 1.0, "b": None, "c": None,
-    }  # fmt: skip
     found = stored_search(store.uri, "hills")
     document = trial_document(found, found.trial(0), {})
-    broken = TrialDocument(**vars(document) | {"configuration": {"x": float("nan")}})
-    assert json.loads(to_json(broken))["configuration"] == {"x": None}
+    values = {"a": 1.0, "b": float("nan"), "c": float("inf")}
+    measured = MeasuredDocument(float("nan"), 0.1, float("-inf"))
+    read = checked("trial", replace(document, validation=values, test={"a": measured}))
+    assert read["validation"] == {"a": 1.0, "b": None, "c": None}
+    assert [read["test"]["a"][key] for key in ("value", "low", "high")] == [None, 0.1, None]
