@@ -13,6 +13,7 @@ import pytest
 from search.history import History
 from search.objectives import Objective
 from search.objectives.objective import PARETO, Role
+from search.report.markdown import Stored
 from search.report.pareto_plot import draw_pareto
 from search.report.plots import draw_history
 from search.report.report import write_report
@@ -182,7 +183,7 @@ def test_the_report_says_by_what_is_judged_and_whether_the_bound_is_kept(
     values: list[float], tmp_path: Path
 ) -> None:
     known = under(AT_LEAST, values, [0.8, 0.6])
-    written = write_report(known, "cold", tmp_path, spec_yaml="name: digits\n", environment={})
+    written = write_report(known, "cold", tmp_path, Stored("name: digits\n"))
     text = (written.folder / "report.md").read_text().replace("&#62;", ">")
     assert f"\n## Best by {CLEAN} under {ROBUST} >= 0.80\n" in text
     assert f"- objectives: maximize {CLEAN}, keep {ROBUST} >= 0.80\n" in text
