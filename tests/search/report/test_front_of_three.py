@@ -10,7 +10,6 @@ import pytest
 from search.history import History
 from search.objectives.objective import Role, from_lists
 from search.report.front_of_three import _text, draw_front_of_three
-from search.report.pareto_plot import staircase
 from tests.support.synthetic_history import history, row, search
 
 NAMES = ("accuracy.clean", "accuracy.robust", "latency.ms")
@@ -67,12 +66,3 @@ def test_a_label_has_the_digits_that_tell_values_apart(
     value: float, others: list[float], text: str
 ) -> None:
     assert _text(value, np.array(others)) == text
-
-
-def test_the_edge_of_a_front_runs_through_what_both_neighbours_dominate() -> None:
-    x, y = np.array([0.9, 0.8]), np.array([0.5, 0.6])
-    up = staircase(x, y, is_maximized=True)
-    assert up.tolist() == [[0.8, 0.6], [0.8, 0.5], [0.9, 0.5]]
-    # Of errors at (1, 2) and (2, 1) what both dominate begins at (2, 2).
-    down = staircase(np.array([1.0, 2.0]), np.array([2.0, 1.0]), is_maximized=False)
-    assert down.tolist() == [[1.0, 2.0], [2.0, 2.0], [2.0, 1.0]]
