@@ -153,11 +153,6 @@ class StoredSearch:
         """What it was expected to cost and how that turned out, a sentence each."""
         return cost_lines(self.history, self.summaries, self.summary.search)
 
-    @property
-    def log(self) -> str:
-        """The file with the driver's output, on the machine that ran the search."""
-        return str(self.summary.storage / LOG)
-
 
 def stored_search(tracking_uri: str, search: str) -> StoredSearch:
     """Reads one search.
@@ -233,5 +228,5 @@ def trial_document(stored: StoredSearch, trial: Trial, names: Mapping[str, str])
         ),
         reason=tags.get(tag_names.REASON, ""),
         traceback=traceback,
-        log=stored.log,
+        log=str(stored.summary.storage / LOG),
     )  # fmt: skip

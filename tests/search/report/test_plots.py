@@ -82,11 +82,14 @@ def test_names_with_formula_signs_and_line_breaks_are_drawn_as_text(tmp_path: Pa
     assert axis_label("loss", "minimize") == "loss (lower is better)"
 
 
+NOTHING = np.empty((0, 2))
+
+
 def test_labels_never_cover_each_other() -> None:
     figure, (axes,) = new_figure("crowded")
     x = np.linspace(0.50, 0.53, 12)
     axes.plot([0, 1], [0, 1])
-    label_points(figure, axes, x, x, [f"number {index}" for index in range(12)])
+    label_points(figure, axes, x, x, [f"number {index}" for index in range(12)], NOTHING)
     boxes = [text.get_window_extent() for text in axes.texts]
     assert boxes
     for index, box in enumerate(boxes):
@@ -97,7 +100,7 @@ def test_points_at_the_same_place_share_a_label() -> None:
     figure, (axes,) = new_figure("two at once")
     axes.plot([0, 1], [0, 1])
     x = np.array([0.5, 0.5, 0.2, np.nan])
-    label_points(figure, axes, x, x, ["3", "7", "9", "without a test value"])
+    label_points(figure, axes, x, x, ["3", "7", "9", "without a test value"], NOTHING)
     assert [text.get_text() for text in axes.texts] == ["3, 7", "9"]
 
 
