@@ -27,6 +27,7 @@ from search.tracking import tag_names
 from search.tracking.artifacts import read_text
 from search.tracking.imports.stored import imported_searches
 from search.tracking.read.history import load_history
+from search.tracking.runs import UNREADABLE
 from search.tracking.store import open_client, trial_runs
 from search.tracking.summary import Summary, all_summaries, find_summary
 from search.transfer.best import best_trials, values_on_test
@@ -222,7 +223,7 @@ def trial_document(stored: StoredSearch, trial: Trial, names: Mapping[str, str])
             for metric, found in values_on_test(trial).items()
         },
         **origin_keys(trial.origin, names),
-        lineage=lineage_in_words(json.loads(tag_names.joined_tag(tag_names.LINEAGE, tags) or "{}")),
+        lineage=_lineage(tags),
         warnings=tuple(
             f"{each.name} ({each.measured})" for each in search_warnings(trial.last_values)
         ),
@@ -230,3 +231,11 @@ def trial_document(stored: StoredSearch, trial: Trial, names: Mapping[str, str])
         traceback=traceback,
         log=str(stored.summary.storage / LOG),
     )  # fmt: skip
+
+
+def _lineage(tags: Mapping[str, str]) -> str:
+    """Returns where a trial's initial weights come from; "" if from scratch."""
+    try:
+        return lineage_in_words(json.loads(tag_names.joined_tag(tag_names.LINEAGE, tags) or "{}"))
+    except UNREADABLE:
+        return "The record of where its initial weights come from is damaged."

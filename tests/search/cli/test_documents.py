@@ -17,6 +17,7 @@ from search.cli.stored_searches import (
     stored_searches,
     trial_document,
 )
+from search.tracking import tag_names
 from tests.support.stored_search import HOSTILE, Stored, stored
 
 
@@ -75,3 +76,11 @@ def test_a_number_that_is_not_finite_is_null(store: Stored) -> None:
     read = checked("trial", replace(document, validation=values, test={"a": measured}))
     assert read["validation"] == {"a": 1.0, "b": None, "c": None}
     assert [read["test"]["a"][key] for key in ("value", "low", "high")] == [None, 0.1, None]
+
+
+@pytest.mark.parametrize("record", ["{", "[1]", '{"source": "a#1"}', "[" * 100_000])
+def test_a_damaged_lineage_is_said_and_the_trial_is_shown(store: Stored, record: str) -> None:
+    found = stored_search(store.uri, "hills")
+    trial = found.trial(0)
+    damaged = replace(found, tags={trial.run_id: {tag_names.LINEAGE: record}})
+    assert checked("trial", trial_document(damaged, trial, {}))["lineage"].endswith("is damaged.")
