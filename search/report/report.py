@@ -36,6 +36,7 @@ from search.report.robustness_values import (
     confirmed_trials,
     evaluated_trials,
 )
+from search.report.style import save
 from search.report.tables import TRIALS_SHOWN, tables_section
 from search.review import reconcile, reconcile_for
 from search.spec import Spec, SpecError, spec_from_yaml
@@ -124,19 +125,21 @@ def _draw(
     evaluated: Sequence[EvaluatedTrial], confirmed: Sequence[ConfirmedTrial],
 ) -> list[str]:  # fmt: skip
     """Draws all plots; returns the names of those that had something to show."""
-    is_drawn = {
-        "front.png": draw_front_of_three(history, search, folder / "front.png"),
-        "pareto.png": draw_pareto(history, search, folder / "pareto.png"),
-        "history.png": draw_history(history, search, folder / "history.png"),
-        "importance.png": draw_importance(shares, search, folder / "importance.png"),
-        "curves.png": draw_curves(history, search, folder / "curves.png"),
-        PICTURE: draw_robustness(evaluated, confirmed, search, folder / PICTURE),
-        "interactive.html": write_interactive(history, search, shares, folder / "interactive.html"),
+    plots = {
+        "front.png": draw_front_of_three(history, search),
+        "pareto.png": draw_pareto(history, search),
+        "history.png": draw_history(history, search),
+        "importance.png": draw_importance(shares, search),
+        "curves.png": draw_curves(history, search),
+        PICTURE: draw_robustness(evaluated, confirmed, search),
     }
-    for name, is_there in is_drawn.items():
-        if not is_there:
-            (folder / name).unlink(missing_ok=True)  # of an earlier report
-    return [name for name, is_there in is_drawn.items() if is_there]
+    page = folder / "interactive.html"
+    for name in (*plots, page.name):
+        (folder / name).unlink(missing_ok=True)  # of an earlier report
+    shown = {name: plot for name, plot in plots.items() if plot is not None}
+    for name, plot in shown.items():
+        save(plot, folder / name)
+    return [*shown, *[page.name] * write_interactive(history, search, shares, page)]
 
 
 def _shares(history: History, this: Search) -> dict[str, dict[str, float]]:
