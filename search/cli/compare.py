@@ -169,7 +169,7 @@ def _space_text(search: Search, trained: Sequence[tuple[str, bool]]) -> dict[str
 
 def as_document(columns: Sequence[Column]) -> CompareDocument:
     """Returns a comparison; without hypervolumes where they do not compare."""
-    from search.cli.documents import ComparedDocument, CompareDocument, finite
+    from search.cli.documents import ComparedDocument, CompareDocument
     from search.cli.stored_searches import search_document
 
     why_not, spaces = differing(columns), space_texts(columns)
@@ -182,7 +182,7 @@ def as_document(columns: Sequence[Column]) -> CompareDocument:
                 name=column.summary.name,
                 hypervolume=None if why_not else column.totals.hypervolume,
                 share_of_best_known=None if why_not else column.totals.share_of_best_known,
-                best_trials={trial.number: finite(trial.by_metric) for trial in column.front},
+                best_trials={trial.number: trial.by_metric for trial in column.front},
             )
             for column in columns
         ),

@@ -19,6 +19,7 @@ from search.cli.documents import DataDocument, to_json
 from search.cli.options import AsJson
 from search.history.plurals import counted
 from search.session.screen import RESULTS, out, say, say_raw
+from search.spec.yaml_document import Loader
 
 if TYPE_CHECKING:
     from models.data.loading import ImageSplits
@@ -87,7 +88,7 @@ def _given(source: str, settings: list[str]) -> dict[str, Any]:
     """Returns the keys of `task.data` for a source and what `--set` says.
 
     Raises:
-        ValueError: a setting is not KEY=VALUE.
+        ValueError: a setting is not KEY=VALUE, or is below one that has no keys.
     """
     given: dict[str, Any] = {}
     if source.startswith("hub:"):
@@ -100,16 +101,17 @@ def _given(source: str, settings: list[str]) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         parent, _, child = key.strip().partition(".")
         try:
-            parsed = yaml.safe_load(value)
-        except yaml.YAMLError:
+            parsed = yaml.load(value, Loader)  # as in a spec: 1e-1 is a number
+        except (yaml.YAMLError, ValueError, RecursionError):
             equals = ""
         if not equals or not parent:
             raise ValueError(f"--set {text}: not KEY=VALUE; fix: write it as image_size=32 or "
                              "splits.test=0.2")  # fmt: skip
-        if child:  # splits.test=0.2
-            given[parent] = {**given.get(parent, {}), child: parsed}
-        else:
-            given[parent] = parsed
+        before = given.get(parent, {})
+        if child and not isinstance(before, dict):
+            raise ValueError(f"--set {text}: {parent} is {before}, which has no keys; fix: leave "
+                             f"out .{child}")  # fmt: skip
+        given[parent] = {**before, child: parsed} if child else parsed
     return given
 
 

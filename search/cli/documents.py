@@ -7,7 +7,6 @@ those of `history` and `show` from a store, the files of `compare`, `review` and
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -335,18 +334,8 @@ def _forecast_document(origin: Origin) -> ForecastDocument:
     found = expected_of(origin)
     is_known = found.cost > 0
     return ForecastDocument(
-        {metric: _measured(each) for metric, each in found.values.items()},
-        {metric: _measured(each) for metric, each in found.ranks.items()},
+        {metric: MeasuredDocument(*each) for metric, each in found.values.items()},
+        {metric: MeasuredDocument(*each) for metric, each in found.ranks.items()},
         found.cost if is_known else None, found.unit if is_known else "",
-        finite({"": found.factor})[""] if is_known else None,
+        found.factor if is_known else None,
     )  # fmt: skip
-
-
-def _measured(expected: tuple[float, float, float]) -> MeasuredDocument:
-    value, low, high = finite(dict(zip("abc", expected, strict=True))).values()
-    return MeasuredDocument(value, low, high)
-
-
-def finite(values: Mapping[str, float]) -> dict[str, float | None]:
-    """Returns values with None for those that are not finite."""
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}

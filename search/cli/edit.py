@@ -43,7 +43,8 @@ def stop(
     name, number = search_and_number(search)
     client = open_client(tracking_uri)
     summary = find_summary(client, name)
-    _check_that_it_runs(summary)
+    if summary.state != "running":
+        raise ValueError(f"{summary.search} is not running: it is {summary.state}")
     if number is not None:
         if finish:
             raise ValueError("--finish is for a whole search; fix: leave it out for one trial")
@@ -121,6 +122,7 @@ def delete(
     """
     from search.tracking.edits import delete_runs, delete_storage, own_storage
     from search.tracking.imports.stored import is_import
+    from search.tracking.ownership import refuse_if_alive
     from search.tracking.store import open_client, trial_runs
     from search.tracking.summary import find_summary
 
@@ -129,14 +131,15 @@ def delete(
         return
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
-    _refuse_while_it_runs(tracking_uri, summary)
+    refuse_if_alive(client, summary.run_id, summary.search, "deleted", say)
     folder = own_storage(summary) if with_files else None
     trials = len(trial_runs(client, summary.experiment_id, summary.search))
     files = _files_in_words(summary.storage, folder, with_files=with_files)
     say(f"{summary.search}: {counted(trials, 'trial')}, {summary.state}\n{files}")
     if not yes:
         typer.confirm("Delete it?", abort=True)
-        _refuse_while_it_runs(tracking_uri, summary)  # somebody may have resumed it meanwhile
+        # Somebody may have resumed it meanwhile.
+        refuse_if_alive(client, summary.run_id, summary.search, "deleted", say)
     runs = delete_runs(client, summary)
     if folder is not None:
         delete_storage(folder)
@@ -157,18 +160,6 @@ def _delete_import(tracking_uri: str, search: str, *, yes: bool, with_files: boo
         typer.confirm("Delete them?", abort=True)
     delete_import(client, stored)
     say(f"deleted {runs}; to have them again, import them again")
-
-
-def _refuse_while_it_runs(tracking_uri: str, summary: Summary) -> None:
-    from search.tracking.ownership import refuse_if_alive
-    from search.tracking.store import open_client
-
-    refuse_if_alive(open_client(tracking_uri), summary.run_id, summary.search, "deleted", say)
-
-
-def _check_that_it_runs(summary: Summary) -> None:
-    if summary.state != "running":
-        raise ValueError(f"{summary.search} is not running: it is {summary.state}")
 
 
 def _check_that_the_trial_runs(tracking_uri: str, summary: Summary, number: int) -> None:

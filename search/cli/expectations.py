@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.cli.tables import aligned
+from search.cli.tables import WIDTH, aligned
 from search.history.forecast import Forecast
 from search.history.provenance import Origin, expected_of
 
-# What a terminal has at least, and where a table is also read in a file or a mail.
-WIDTH = 80
 LABEL = "expected  "
 
 

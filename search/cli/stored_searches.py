@@ -18,7 +18,6 @@ from search.cli.documents import (
     SearchDocument,
     ShowDocument,
     TrialDocument,
-    finite,
     origin_keys,
 )
 from search.history import History, Search, Trial
@@ -28,6 +27,7 @@ from search.tracking import tag_names
 from search.tracking.artifacts import read_text
 from search.tracking.imports.stored import imported_searches
 from search.tracking.read.history import load_history
+from search.tracking.runs import UNREADABLE
 from search.tracking.store import open_client, trial_runs
 from search.tracking.summary import Summary, all_summaries, find_summary
 from search.transfer.best import best_trials, values_on_test
@@ -111,7 +111,7 @@ def _document(history: History, search: str, cost: Cost | None, **stated: Any) -
             for each in (known.objectives if known else ())
         ),
         trials=total.states if total else {},
-        best=finite(total.best) if total else {},
+        best=total.best if total else {},
         trial_seconds=total.trial_seconds if total else 0.0,
         work=total.work if total else 0.0,
         wall_seconds=total.wall_seconds if total else 0.0,
@@ -153,11 +153,6 @@ class StoredSearch:
     def cost_lines(self) -> list[str]:
         """What it was expected to cost and how that turned out, a sentence each."""
         return cost_lines(self.history, self.summaries, self.summary.search)
-
-    @property
-    def log(self) -> str:
-        """The file with the driver's output, on the machine that ran the search."""
-        return str(self.summary.storage / LOG)
 
 
 def stored_search(tracking_uri: str, search: str) -> StoredSearch:
@@ -219,20 +214,28 @@ def trial_document(stored: StoredSearch, trial: Trial, names: Mapping[str, str])
         trial=f"{stored.summary.search}#{trial.number}", number=trial.number,
         run_id=trial.run_id, state=trial.state, epoch=trial.epoch, seconds=trial.seconds,
         work=trial.work, device=trial.device, started=trial.started,
-        configuration=dict(trial.configuration), validation=finite(trial.by_metric),
+        configuration=dict(trial.configuration), validation=trial.by_metric,
         test={
             metric: MeasuredDocument(
-                finite({"": found.value})[""], found.low, found.high,
+                found.value, found.low, found.high,
                 *((found.examples.count, found.examples.entities) if found.examples else ()),
             )
             for metric, found in values_on_test(trial).items()
         },
         **origin_keys(trial.origin, names),
-        lineage=lineage_in_words(json.loads(tag_names.joined_tag(tag_names.LINEAGE, tags) or "{}")),
+        lineage=_lineage(tags),
         warnings=tuple(
             f"{each.name} ({each.measured})" for each in search_warnings(trial.last_values)
         ),
         reason=tags.get(tag_names.REASON, ""),
         traceback=traceback,
-        log=stored.log,
+        log=str(stored.summary.storage / LOG),
     )  # fmt: skip
+
+
+def _lineage(tags: Mapping[str, str]) -> str:
+    """Returns where a trial's initial weights come from; "" if from scratch."""
+    try:
+        return lineage_in_words(json.loads(tag_names.joined_tag(tag_names.LINEAGE, tags) or "{}"))
+    except UNREADABLE:
+        return "The record of where its initial weights come from is damaged."

@@ -30,7 +30,7 @@ from search.transfer.examples import Examples, validation_examples
 from search.transfer.inherited_weights import lineage_in_words
 
 # Characters of a line that every terminal shows.
-_LINE = 80
+WIDTH = 80
 # `show` gives the reasons of so many failed trials.
 FAILED_SHOWN = 5
 
@@ -174,7 +174,7 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
         if metric in test:
             on_test = f"  on test {test[metric]}{_of(test[metric].examples)}"
             # Sentences and their entities do not fit next to it.
-            line += on_test if len(line + on_test) <= _LINE else f"\n{on_test}"
+            line += on_test if len(line + on_test) <= WIDTH else f"\n{on_test}"
         say_raw(line, out)
     if found.work:
         device = f" on {found.device}" if found.device else ""

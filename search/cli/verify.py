@@ -108,12 +108,11 @@ def logged_value(
     later = file.removeprefix(EXAMPLES).removesuffix(ADVERSARIAL_EXAMPLES)
     if (text := documents.get(f"{DOCUMENT}{later}.json")) is not None:
         return _of_document(text, stored)
-    accuracy = _last(trial, stored.logged_metric)
     of_some = "attacked_examples" if stored.split == "test" else "examples"
-    examples = _last(trial, f"{stored.split}.{of_some}")
-    if accuracy is None:
+    accuracy, examples = map(trial.last, (stored.logged_metric, f"{stored.split}.{of_some}"))
+    if not math.isfinite(accuracy):
         return None
-    return Logged(accuracy, None if examples is None else int(examples))
+    return Logged(accuracy, int(examples) if math.isfinite(examples) else None)
 
 
 def remarks(checked: Verified, stored: AdversarialExamples, logged: Logged | None) -> Iterator[str]:
@@ -164,13 +163,6 @@ def _of_document(text: str, stored: AdversarialExamples) -> Logged | None:
     except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
         return None
     return None
-
-
-def _last(trial: Trial, metric: str) -> float | None:
-    """The last finite value of a metric."""
-    curve = trial.curves.get(metric, {})
-    value = curve[max(curve)] if curve else math.nan
-    return value if math.isfinite(value) else None
 
 
 def _shown(name: str) -> str:

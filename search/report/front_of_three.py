@@ -5,13 +5,13 @@ Not for two objectives, nor for values on the test split: `pareto_plot.py`.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
@@ -21,7 +21,7 @@ from search.objectives import pareto
 from search.objectives.objective import Objective
 from search.objectives.roles import best, is_plain
 from search.report.pareto_plot import staircase
-from search.report.style import GREY, axis_label, label_points, new_figure, save, short
+from search.report.style import GREY, axis_label, label_points, new_figure, short
 from search.transfer.progress import find_search, trials_of
 
 # A marker for the best trial of each objective; circles are the rest of the front.
@@ -38,21 +38,21 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-def draw_front_of_three(history: History, search: str, path: Path) -> bool:
+def draw_front_of_three(history: History, search: str) -> Figure | None:
     """Draws the front of a search with three Pareto objectives, and in grey what it dominates.
 
     Position is the first two objectives, colour the third: dark is better. Each trial of the front
     has the value of the third next to it, the best of each objective a marker of its own.
 
     Returns:
-        Whether it has three such objectives and a complete trial; the file is written only then.
+        The figure; None without three such objectives or a complete trial.
     """
     this = find_search(history, search)
     if len(this.objectives) != 3 or not is_plain(this.objectives):
-        return False
+        return None
     measured = objective_matrix(trials_of(history, search), this.objectives)
     if not len(measured):
-        return False
+        return None
     on_front = best(measured.values, this.objectives)
     figure, (axes,) = new_figure(f"Pareto front of three objectives, {this.id}", height=6.0)
     dominated = measured.values[~on_front]
@@ -69,8 +69,7 @@ def draw_front_of_three(history: History, search: str, path: Path) -> bool:
     front = measured.values[on_front]
     texts = [_text(value, front[:, 2]) for value in front[:, 2]]
     label_points(figure, axes, front[:, 0], front[:, 1], texts, dominated[:, :2])
-    save(figure, path)
-    return True
+    return figure
 
 
 def _draw_front(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from search.experience import Experience
 from search.extract.describe import lines
@@ -42,6 +43,35 @@ _STATES: Mapping[State, str] = {
 
 
 @dataclass(frozen=True)
+class Stored:
+    """What the store has of a search, its trials and their metrics aside.
+
+    Attributes:
+        spec_yaml: The spec as it was run.
+        environment: Part -> version, of the software that the result depends on.
+        state: The state of the search; "" if it is not known.
+        ended_because: Why it ended before its budget was used up; "" if it did not.
+        experience: What history had taught when the search started; None if it is not known.
+        tables: Run id -> file name -> text, of the best trials' tables.
+        robustness: The same of the files on their robustness.
+        explanations: Run id -> pictures and pages that explain the best trials' predictions.
+        refused: What the store refused of the search, a line for each.
+        cost_forecast: What it was expected to cost and how that turned out, a sentence each.
+    """
+
+    spec_yaml: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    state: str = ""
+    ended_because: str = ""
+    experience: Experience | None = None
+    tables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    robustness: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    explanations: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    refused: Sequence[str] = ()
+    cost_forecast: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Contents:
     """The contents of the report, computed beforehand.
 
@@ -52,18 +82,12 @@ class Contents:
         verdict: Whether history helped.
         totals: The numbers of the whole search.
         examples: How many examples are behind the objectives.
-        spec_yaml: The spec as it was run.
-        state: The search's state in words; "" if it is not known.
-        ended_because: Why it ended before its budget was used up; "" if it did not.
+        stored: What else the store has of it.
         robustness: The section on attacks, in Markdown.
         held_out: The section on the objective part and the confirmation part, in Markdown.
         tables: The section with tables of the best trials, in Markdown.
         key_hyperparameters: The columns of the table of the best, the most important first.
-        experience: What history had taught; None if it is not known.
         files: Names of the files next to the report.
-        environment: Part -> version.
-        refused: What the store refused of the search, a line for each.
-        cost_forecast: What it was expected to cost and how that turned out, a sentence each.
         explanations: The section that explains predictions of the best trials, in Markdown.
     """
 
@@ -73,19 +97,13 @@ class Contents:
     verdict: Verdict
     totals: Totals
     examples: ValidationExamples
-    spec_yaml: str
-    state: str = ""
-    ended_because: str = ""
-    robustness: str = ""
-    held_out: str = ""
-    tables: str = ""
-    key_hyperparameters: Sequence[str] = ()
-    experience: Experience | None = None
-    files: Sequence[str] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    refused: Sequence[str] = ()
-    cost_forecast: Sequence[str] = ()
-    explanations: str = ""
+    stored: Stored
+    robustness: str
+    held_out: str
+    tables: str
+    key_hyperparameters: Sequence[str]
+    files: Sequence[str]
+    explanations: str
 
 
 def render(contents: Contents) -> str:
@@ -94,7 +112,7 @@ def render(contents: Contents) -> str:
         "\n\n".join([f"# {escape(contents.search.id)}", *_headlines(contents)]),
         _section("The search in numbers",
                  totals_table(contents.totals, contents.verdict, contents.trials)),
-        _section("What it was expected to cost", _bullets(contents.cost_forecast)),
+        _section("What it was expected to cost", _bullets(contents.stored.cost_forecast)),
         _section("What was searched", _searched(contents)),
         _section(escape(best_in_words(contents.search)), _front(contents)),
         _section("Objective part and confirmation part", contents.held_out),
@@ -111,7 +129,8 @@ def render(contents: Contents) -> str:
         _section("Tables of the best trials", contents.tables),
         _section("Best configurations", _configurations(contents.best)),
         _section("How to reproduce",
-                 reproduction(contents.search, contents.spec_yaml, contents.environment)),
+                 reproduction(contents.search, contents.stored.spec_yaml,
+                              contents.stored.environment)),
         _section("Files", _files(contents.files)),
     ]  # fmt: skip
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -126,18 +145,19 @@ def _headlines(contents: Contents) -> list[str]:
 
 def _ended(contents: Contents) -> str:
     """Why the search ended before its budget was used up, as a sentence."""
-    return contents.ended_because and f"The search {contents.ended_because}."
+    why = contents.stored.ended_because
+    return why and f"The search {why}."
 
 
 def _history(contents: Contents) -> list[str]:
-    if contents.experience is None:
+    experience = contents.stored.experience
+    if experience is None:
         return [_section("What history taught", "This was not stored with the search.")]
-    taught = lines(contents.experience)
-    agreements = agreement_table(contents.experience.agreements, contents.search.metrics)
+    agreements = agreement_table(experience.agreements, contents.search.metrics)
     return [
-        _section("What history taught", _bullets(taught)),
+        _section("What history taught", _bullets(lines(experience))),
         _section("How well the earlier searches predicted this one", agreements),
-        _section("How history was fitted to this space", _bullets(contents.experience.fitted)),
+        _section("How history was fitted to this space", _bullets(experience.fitted)),
     ]
 
 
@@ -161,8 +181,8 @@ def _searched(contents: Contents) -> str:
         "budget": f"{counted(search.trials_budget, 'trial')} of {counted(search.epochs, 'epoch')}",
         "seed": str(search.seed),
         "started": search.started.strftime("%Y-%m-%d %H:%M UTC"),
-        "state": contents.state,
-        "learned from": learned_from(contents.experience, is_warm=search.warm),
+        "state": contents.stored.state,
+        "learned from": learned_from(contents.stored.experience, is_warm=search.warm),
     }
     return _bullets([f"{name}: {value}" for name, value in facts.items() if value])
 
@@ -268,11 +288,10 @@ def _trials(contents: Contents) -> str:
     ]
     if failed:
         parts.append(f"Failed trials and their runs: {names_in_words(failed, _RUNS_NAMED)}.")
-    if contents.refused:
-        listed = "\n".join(f"- {escape(line)}" for line in contents.refused)
+    if contents.stored.refused:
         parts.append(
             f"The store refused a part of the results, which is not in this report; it is kept in "
-            f"`{REFUSED_FILE}` in the storage of the search:\n\n{listed}"
+            f"`{REFUSED_FILE}` in the storage of the search:\n\n{_bullets(contents.stored.refused)}"
         )
     parts.append(_picture("curves.png", contents))
     return "\n\n".join(part for part in parts if part)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain, pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
@@ -26,7 +26,6 @@ from search.report.style import (
     axis_label,
     label_points,
     new_figure,
-    save,
     short,
 )
 from search.transfer.best import TestValue, values_on_test
@@ -36,7 +35,7 @@ from search.transfer.progress import find_search, seen_trials, trials_of
 Floats = NDArray[np.float64]
 
 
-def draw_pareto(history: History, search: str, path: Path) -> bool:
+def draw_pareto(history: History, search: str) -> Figure | None:
     """Draws the search's complete trials, the best marked, and the task's earlier ones in grey.
 
     Where the best were evaluated on the test split, a second panel shows them there, with 95 %
@@ -45,12 +44,12 @@ def draw_pareto(history: History, search: str, path: Path) -> bool:
     edge of what it dominates.
 
     Returns:
-        Whether there was a complete trial to draw; the file is written only then.
+        The figure; None without a complete trial.
     """
     this = find_search(history, search)
     measured = objective_matrix(trials_of(history, search), this.objectives)
     if not len(measured):
-        return False
+        return None
     mask = best(measured.values, this.objectives)
     chosen = [trial for trial, is_best in zip(measured.trials, mask, strict=True) if is_best]
     tested = [values_on_test(trial) for trial in chosen]
@@ -76,8 +75,7 @@ def draw_pareto(history: History, search: str, path: Path) -> bool:
     label_points(figure, axes[0], x[mask], y[mask], numbers, others)
     if panels == 2:
         label_points(figure, axes[1], *points, numbers, np.vstack([others, bars]))
-    save(figure, path)
-    return True
+    return figure
 
 
 def _draw_all(

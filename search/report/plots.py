@@ -1,4 +1,4 @@
-"""The plots of the report as PNG: progress, learning curves, importance.
+"""The plots of the report: progress, learning curves, importance.
 
 The Pareto front has its own file, `pareto_plot.py`. Not for exploring: `interactive.py` makes a
 page for that.
@@ -7,11 +7,11 @@ page for that.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
@@ -25,7 +25,6 @@ from search.report.style import (
     ORANGE,
     axis_label,
     new_figure,
-    save,
     short,
 )
 from search.transfer.best import best_trials
@@ -36,19 +35,19 @@ from search.transfer.totals import totals
 _BARS_SHOWN = 12
 
 
-def draw_history(history: History, search: str, path: Path) -> bool:
+def draw_history(history: History, search: str) -> Figure | None:
     """Draws the progress of the search after each trial, and that of its task's cold ones in grey.
 
     Progress is the hypervolume relative to the best known of the task, as in the totals; with one
     objective it is the best value itself.
 
     Returns:
-        Whether there was a trial that counts; the file is written only then.
+        The figure; None without a trial that counts.
     """
     this = find_search(history, search)
     found = compared(history, this)
     if found is None or not any(found.mine.levels):
-        return False
+        return None
     counting = judging_indices(this.objectives)
     is_single, objective = len(counting) == 1, this.objectives[counting[0]]
     name = f"Best {objective.metric}" if is_single else "Hypervolume"
@@ -79,23 +78,22 @@ def draw_history(history: History, search: str, path: Path) -> bool:
     axes.set_ylabel(unit if is_single else "hypervolume, best known of the task = 1")
     is_falling = is_single and not objective.is_maximized
     axes.legend(loc="upper right" if is_falling else "lower right", frameon=True, framealpha=0.9)
-    save(figure, path)
-    return True
+    return figure
 
 
-def draw_curves(history: History, search: str, path: Path) -> bool:
+def draw_curves(history: History, search: str) -> Figure | None:
     """Draws the learning curves of the first objective and of the cheap robustness metric.
 
     The best trials are marked; those stopped early are dashed.
 
     Returns:
-        Whether a metric was reported for two epochs or more; the file is written only then.
+        The figure; None unless a metric was reported for two epochs or more.
     """
     this = find_search(history, search)
     trials = [trial for trial in trials_of(history, search) if trial.state != "failed"]
     metrics = curve_metrics(trials, this.metrics)
     if not metrics:
-        return False
+        return None
     best = {each.run_id for each in best_trials(history, search)}
     figure, panels = new_figure(f"Learning curves of {this.id}", columns=len(metrics), height=4.6)
     for axes, metric in zip(panels, metrics, strict=True):
@@ -106,8 +104,7 @@ def draw_curves(history: History, search: str, path: Path) -> bool:
         Line2D([], [], color=GREY, linewidth=1.2, linestyle="--", label="stopped early"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-    save(figure, path)
-    return True
+    return figure
 
 
 def curve_metrics(trials: Sequence[Trial], objectives: Sequence[str]) -> list[str]:
@@ -131,18 +128,18 @@ def curve_metrics(trials: Sequence[Trial], objectives: Sequence[str]) -> list[st
     return list(dict.fromkeys(metric for metric in wanted if metric in points))
 
 
-def draw_importance(shares: Mapping[str, Mapping[str, float]], search: str, path: Path) -> bool:
+def draw_importance(shares: Mapping[str, Mapping[str, float]], search: str) -> Figure | None:
     """Draws bars for objective -> (hyperparameter -> share of its variation, 0 to 1).
 
     Returns:
-        Whether there was a share to draw; the file is written only then.
+        The figure; None without a share.
     """
     known = {objective: found for objective, found in shares.items() if found}
     names = {name for found in known.values() for name in found}
     most = {name: max(found.get(name, 0.0) for found in known.values()) for name in names}
     shown = sorted(names, key=lambda name: (-most[name], name))[:_BARS_SHOWN]
     if not shown:
-        return False
+        return None
     figure, (axes,) = new_figure(
         f"What moved the objectives, {search}", height=1.9 + 0.42 * len(shown)
     )
@@ -159,8 +156,7 @@ def draw_importance(shares: Mapping[str, Mapping[str, float]], search: str, path
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("share of the objective's variation that it alone explains (%)")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    save(figure, path)
-    return True
+    return figure
 
 
 def _draw_metric(axes: Axes, metric: str, trials: Sequence[Trial], best: set[str]) -> None:

@@ -11,8 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
-from typing import TypeAlias
 
 import pyarrow.parquet as pq
 
@@ -27,7 +25,7 @@ from search.report.flat_table import flat_table
 from search.report.front_of_three import draw_front_of_three
 from search.report.held_out import held_out_section
 from search.report.interactive import write_interactive
-from search.report.markdown import Contents, render
+from search.report.markdown import Contents, Stored, render
 from search.report.pareto_plot import draw_pareto
 from search.report.plots import draw_curves, draw_history, draw_importance
 from search.report.robustness_plot import draw_robustness
@@ -38,6 +36,7 @@ from search.report.robustness_values import (
     confirmed_trials,
     evaluated_trials,
 )
+from search.report.style import save
 from search.report.tables import TRIALS_SHOWN, tables_section
 from search.review import reconcile, reconcile_for
 from search.spec import Spec, SpecError, spec_from_yaml
@@ -54,11 +53,8 @@ from search.transfer.cost_outcome import cost_lines
 from search.transfer.costs import cost_of
 from search.transfer.examples import validation_examples
 from search.transfer.progress import alike_searches, find_search, trials_of
-from search.transfer.totals import totals
+from search.transfer.totals import Totals, totals
 from search.transfer.verdict import Verdict, verdict
-
-# Run id -> file name -> text.
-Texts: TypeAlias = Mapping[str, Mapping[str, str]]
 
 # The most similar searches; a table of a hundred rows is not read.
 SEARCHES_COMPARED = 20
@@ -66,29 +62,15 @@ SEARCHES_COMPARED = 20
 
 @dataclass(frozen=True)
 class Report:
-    """A written report: the folder, the names of the files in it, and the verdict."""
+    """A written report: its folder, the names of the files in it, the verdict and the totals."""
 
     folder: Path
     files: tuple[str, ...]
     verdict: Verdict
+    totals: Totals
 
 
-def write_report(
-    history: History,
-    search: str,
-    folder: Path,
-    *,
-    spec_yaml: str,
-    environment: Mapping[str, str],
-    state: str = "",
-    ended_because: str = "",
-    experience: Experience | None = None,
-    tables: Texts = MappingProxyType({}),
-    robustness: Texts = MappingProxyType({}),
-    explanations: Mapping[str, Sequence[Path]] = MappingProxyType({}),
-    refused: Sequence[str] = (),
-    cost_forecast: Sequence[str] = (),
-) -> Report:
+def write_report(history: History, search: str, folder: Path, stored: Stored) -> Report:
     """Writes report.md, plots, tables and verdict of a search into a folder.
 
     Files of an earlier report in the folder are replaced; other files are left alone. A plot with
@@ -98,53 +80,44 @@ def write_report(
         history: The trials of this search and the earlier ones.
         search: Id of the search.
         folder: The folder; it is created if it does not exist.
-        spec_yaml: The spec as it was run.
-        environment: Part -> version, of the software that the result depends on.
-        state: The state of the search; "" if it is not known.
-        ended_because: Why it ended before its budget was used up; "" if it did not.
-        experience: What history had taught when the search started; None if it is not known.
-        tables: Run id -> file name -> text, of the best trials' tables.
-        robustness: The same of the files on their robustness.
-        explanations: Run id -> pictures and pages that explain the best trials' predictions.
-        refused: What the store refused of the search, a line for each.
-        cost_forecast: What it was expected to cost and how that turned out, a sentence each.
+        stored: What else the store has of it.
 
     Raises:
         ValueError: history does not contain the search.
         OSError: the folder cannot be written.
     """
-    this, cost = find_search(history, search), cost_of(spec_yaml)
+    this, cost = find_search(history, search), cost_of(stored.spec_yaml)
     folder.mkdir(parents=True, exist_ok=True)
     best, shares = best_trials(history, search), _shares(history, this)
-    evaluated = evaluated_trials(best, robustness)
+    evaluated = evaluated_trials(best, stored.robustness)
     confirmed = confirmed_trials(trials_of(history, search), best)
-    decided = verdict(history, search, cost)
-    if experience is not None:
-        found = agreements_with(history, this, experience, _readable(spec_yaml))
-        experience = replace(experience, agreements=found)
+    decided, numbers = verdict(history, search, cost), totals(history, search, cost)
     texts = {
         "verdict.json": decided.to_json() + "\n",
-        "environment.json": json.dumps(dict(environment), indent=2, sort_keys=True) + "\n",
-        **({} if experience is None else {"experience.json": experience.to_json() + "\n"}),
-        "spec.yaml": spec_yaml,
+        "environment.json": json.dumps(dict(stored.environment), indent=2, sort_keys=True) + "\n",
     }
+    if (taught := stored.experience) is not None:
+        found = agreements_with(history, this, taught, _readable(stored.spec_yaml))
+        taught = replace(taught, agreements=found)
+        stored = replace(stored, experience=taught)
+        texts["experience.json"] = taught.to_json() + "\n"
+    texts["spec.yaml"] = stored.spec_yaml
     pq.write_table(flat_table(history, search), folder / "trials.parquet")
     drawn = _draw(history, search, shares, folder, evaluated, confirmed)
-    copied = copy_explanations(best, explanations, folder)
+    copied = copy_explanations(best, stored.explanations, folder)
     files = (*drawn, "trials.parquet", *texts, *chain.from_iterable(copied.values()))
     trials = history.prior_trials(state=None, search=search)
     examples = validation_examples(this, best)
     contents = Contents(
-        this, sorted(trials, key=lambda each: each.number), best, decided,
-        totals(history, search, cost), examples, spec_yaml, state, ended_because,
-        robustness_section(evaluated, confirmed, examples, has_picture=PICTURE in drawn),
-        held_out_section(best, examples), tables_section(best, tables),
+        this, sorted(trials, key=lambda each: each.number), best, decided, numbers, examples,
+        stored, robustness_section(evaluated, confirmed, examples, has_picture=PICTURE in drawn),
+        held_out_section(best, examples), tables_section(best, stored.tables),
         _key_hyperparameters(shares, [each.configuration for each in best]),
-        experience, files, environment, refused, cost_forecast, explanations_section(copied),
+        files, explanations_section(copied),
     )  # fmt: skip
     for name, text in {**texts, "report.md": render(contents)}.items():
         (folder / name).write_text(text, encoding="utf-8")
-    return Report(folder, ("report.md", *files), decided)
+    return Report(folder, ("report.md", *files), decided, numbers)
 
 
 def _draw(
@@ -152,19 +125,21 @@ def _draw(
     evaluated: Sequence[EvaluatedTrial], confirmed: Sequence[ConfirmedTrial],
 ) -> list[str]:  # fmt: skip
     """Draws all plots; returns the names of those that had something to show."""
-    is_drawn = {
-        "front.png": draw_front_of_three(history, search, folder / "front.png"),
-        "pareto.png": draw_pareto(history, search, folder / "pareto.png"),
-        "history.png": draw_history(history, search, folder / "history.png"),
-        "importance.png": draw_importance(shares, search, folder / "importance.png"),
-        "curves.png": draw_curves(history, search, folder / "curves.png"),
-        PICTURE: draw_robustness(evaluated, confirmed, search, folder / PICTURE),
-        "interactive.html": write_interactive(history, search, shares, folder / "interactive.html"),
+    plots = {
+        "front.png": draw_front_of_three(history, search),
+        "pareto.png": draw_pareto(history, search),
+        "history.png": draw_history(history, search),
+        "importance.png": draw_importance(shares, search),
+        "curves.png": draw_curves(history, search),
+        PICTURE: draw_robustness(evaluated, confirmed, search),
     }
-    for name, is_there in is_drawn.items():
-        if not is_there:
-            (folder / name).unlink(missing_ok=True)  # of an earlier report
-    return [name for name, is_there in is_drawn.items() if is_there]
+    page = folder / "interactive.html"
+    for name in (*plots, page.name):
+        (folder / name).unlink(missing_ok=True)  # of an earlier report
+    shown = {name: plot for name, plot in plots.items() if plot is not None}
+    for name, plot in shown.items():
+        save(plot, folder / name)
+    return [*shown, *[page.name] * write_interactive(history, search, shares, page)]
 
 
 def _shares(history: History, this: Search) -> dict[str, dict[str, float]]:
@@ -246,18 +221,17 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
     with suppress(ValueError):  # it was not stored, or is damaged
         experience = Experience.from_json(read_text(client, summary.run_id, tag_names.EXPERIENCE))
     with fetched_explanations(client, [each.run_id for each in best]) as explanations:
-        written = write_report(
-            history, summary.search, place,
-            spec_yaml=summary.spec_yaml, environment=summary.environment, state=summary.state,
-            ended_because=summary.ended_because,
-            experience=experience,
+        stored = Stored(
+            summary.spec_yaml, summary.environment, summary.state, summary.ended_because,
+            experience,
             tables={each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]},
             robustness={each.run_id: read_robustness(client, each.run_id) for each in best},
             explanations=explanations,
             refused=refused_lines(summary.tags),
             cost_forecast=cost_lines(history, all_summaries(client), summary.search),
         )  # fmt: skip
-    numbers = totals(history, summary.search, cost_of(summary.spec_yaml)).as_metrics()
+        written = write_report(history, summary.search, place, stored)
+    numbers = written.totals.as_metrics()
     publish_files(client, summary.run_id, place, written.verdict.sentence, totals=numbers)
     for run_id, share in _other_shares(history, summary.search).items():
         publish_totals(client, run_id, {"share_of_best_known": share})

@@ -94,8 +94,9 @@ def _history(settings: HistorySettings) -> str:
         return "not pinned: the spec names no searches"
     if not settings.searches:
         return "`history.searches: []` in spec.yaml: none, whatever the store has by now"
+    searches = counted(len(settings.searches), "earlier search", "earlier searches")
     return (
-        f"`history.searches` in spec.yaml, {_searches(settings)}, and the digest of their trials, "
+        f"`history.searches` in spec.yaml, {searches}, and the digest of their trials, "
         f"`{settings.digest}`: the search does not start if they have changed"
     )
 
@@ -104,7 +105,3 @@ def _weights(document: Mapping[str, Any]) -> str:
     if "initial_weights" in document:
         return "`initial_weights` in spec.yaml, which names trials of the store"
     return "the seed: all trials start from scratch, or from the model of the task"
-
-
-def _searches(settings: HistorySettings) -> str:
-    return counted(len(settings.searches or ()), "earlier search", "earlier searches")

@@ -1,19 +1,19 @@
 """The plot of robustness: accuracy against epsilon, and cheap against confirmed accuracies.
 
-Written as PNG, the same bytes for the same values. Not for tables (robustness_section.py).
+Drawn as a figure, the same for the same values. Not for tables (robustness_section.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from search.report.robustness_values import ConfirmedTrial, EvaluatedTrial
-from search.report.style import BLUE, GREEN, GREY, ORANGE, PINK, new_figure, save
+from search.report.style import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
 from search.transfer.best import wilson_interval
 
 # More curves than this cannot be told apart; the trials are sorted by the first objective.
@@ -30,24 +30,22 @@ def draw_robustness(
     evaluated: Sequence[EvaluatedTrial],
     confirmed: Sequence[ConfirmedTrial],
     search: str,
-    path: Path,
-) -> bool:
+) -> Figure | None:
     """Draws a curve for each of the best trials, and a pair of points for each confirmed one.
 
     Returns:
-        Whether there was something to draw; the file is written only then.
+        The figure; None if there is nothing to draw.
     """
     curves = [each for each in evaluated if len(each.curve) > 1][:CURVES_SHOWN]
     if not curves and not confirmed:
-        return False
+        return None
     columns = bool(curves) + bool(confirmed)
     figure, panels = new_figure(f"Robustness of {search}", columns=columns, height=4.8)
     if curves:
         _draw_curves(panels[0], curves)
     if confirmed:
         _draw_pairs(panels[-1], confirmed)
-    save(figure, path)
-    return True
+    return figure
 
 
 def _draw_curves(axes: Axes, evaluated: Sequence[EvaluatedTrial]) -> None:

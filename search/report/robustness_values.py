@@ -111,7 +111,7 @@ def confirmed_trials(trials: Iterable[Trial], best: Sequence[Trial]) -> list[Con
 
 
 def _confirmed(trial: Trial, is_best: bool) -> ConfirmedTrial | None:
-    values = {name: trial.last(name) for name, curve in sorted(trial.curves.items()) if curve}
+    values = dict(sorted(trial.last_values.items()))
     names = [each for each in map(MetricName.parse, values) if each.split == "validation"]
     attacked = {name.attack: values[str(name)] for name in reversed(names)}
     robust = [str(name) for name in names if name.role == "accuracy.robust"]
@@ -124,7 +124,7 @@ def _confirmed(trial: Trial, is_best: bool) -> ConfirmedTrial | None:
     return ConfirmedTrial(
         trial.number, values.get(unconfirmed(robust[0]), kept), attacked[by], _CONFIRMATIONS[by],
         values.get(GAP, 0.0), kept, values.get(REPLACED) == 1.0,
-        trial.cause == "masked gradients", is_best, tuple(search_warnings(trial.last_values)),
+        trial.cause == "masked gradients", is_best, tuple(search_warnings(values)),
     )  # fmt: skip
 
 
@@ -139,5 +139,5 @@ def _evaluated(best: Trial, text: str) -> EvaluatedTrial | None:
             curve=_COUNTS.validate_python(document["curve"]),
             warnings=_WARNINGS.validate_python(document["warnings"]),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
         return None

@@ -63,9 +63,8 @@ def axis_label(objective: str, direction: str) -> str:
 
 
 def label_points(
-    figure: Figure, axes: Axes, x: Floats, y: Floats, texts: Sequence[str],
-    others: Floats | None = None,
-) -> None:  # fmt: skip
+    figure: Figure, axes: Axes, x: Floats, y: Floats, texts: Sequence[str], others: Floats
+) -> None:
     """Writes a text next to each point where there is room, and leaves out the rest.
 
     Points at the same place share one label. No label covers another, a point, or one of `others`,
@@ -77,8 +76,7 @@ def label_points(
         if np.isfinite(at).all():
             names.setdefault(at, []).append(text)
     # A marker covers about 5 pixels around its point at 100 dots an inch, a line one.
-    taken = _boxes(axes, np.array([*names]).reshape(-1, 2), 5)
-    taken += [] if others is None else _boxes(axes, others, 2)
+    taken = _boxes(axes, np.array([*names]).reshape(-1, 2), 5) + _boxes(axes, others, 2)
     for index, (at, each) in enumerate(names.items()):
         for offset, alignment in _LABEL_OFFSETS:
             label = axes.annotate(

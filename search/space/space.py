@@ -98,7 +98,10 @@ class SearchSpace:
                 for name, distribution in record["distributions"].items()
             }
             return cls(distributions, record["conditions"])
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        # Optuna counts steps in decimals; thousands of brackets.
+        except (
+            KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError,
+        ) as error:  # fmt: skip
             raise ValueError(f"not a search space in JSON: {error!r}") from error
 
     def to_json(self) -> str:

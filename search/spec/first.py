@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from models.catalog import Hyperparameter, Value, usual
@@ -115,8 +114,6 @@ def _read(document: Document, index: int, raw: Any, space: SearchSpace) -> dict[
 
 def _legal(kind: BaseDistribution, value: Any) -> Value | None:
     """Return a value in the type of its hyperparameter; None if it is not legal."""
-    if isinstance(value, np.generic):
-        value = value.item()
     if isinstance(kind, CategoricalDistribution):
         place = space_values.index_of(kind, value)
         return None if place is None else kind.choices[place]
@@ -138,7 +135,7 @@ def _check_active(
     document: Document, index: int, given: Mapping[str, Value], space: SearchSpace
 ) -> None:
     active = completed_first(given, space, document.known or {})
-    for name in given.keys() - active.keys():
+    for name in (each for each in given if each not in active):
         for parent, values in space.conditions[name].items():
             if not space_values.is_among(active.get(parent), values):
                 legal = ", ".join(space_values.brief(each) for each in values)

@@ -134,9 +134,7 @@ def with_first(spec: Spec, configurations: Sequence[Mapping[str, Any]], source: 
     Raises:
         SpecError: A configuration is not one of the space, or there are more than trials.
     """
-    record = spec.to_record() | {FIRST: [
-        dict(each) if isinstance(each, Mapping) else each for each in configurations
-    ]}  # fmt: skip
+    record = spec.to_record() | {FIRST: plain_data(configurations)}
     return _build(Document(record, source), Path.cwd(), must_exist=False)
 
 

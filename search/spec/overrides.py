@@ -38,7 +38,7 @@ def override(document: Document, text: str) -> None:
         return
     try:
         value = yaml.load(value_text, Loader)
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         _note(document, _SET, key, "the value is not YAML; quote it", value_text)
         return
     set_value(document, key, value, _SET)
@@ -132,7 +132,8 @@ def _legal_names(document: Document, path: KeyPath) -> Iterable[str] | None:
         case ("task", "data"):
             return Data.model_fields
         case ("sampler", "options"):
-            return SAMPLER_OPTIONS.get(document.data["sampler"].get("name", "warm"))
+            name = document.data["sampler"].get("name", "warm")
+            return SAMPLER_OPTIONS.get(name) if isinstance(name, str) else None
         case ("robustness",):
             return [each.name for each in fields(threat_type(document.model))]
         case (str(section),) if section in Spec.model_fields:

@@ -55,7 +55,7 @@ def test_images_are_told_in_a_screen(cli: Cli, tmp_path: Path, narrow: int) -> N
 
 def test_the_document_keeps_to_its_schema(cli: Cli, tmp_path: Path) -> None:
     root = write_classes(tmp_path / "pets", 20)
-    said = cli("data", root, "--set", "split_seed=3", "--set", "splits.test=0.5", "--json",
+    said = cli("data", root, "--set", "split_seed=3", "--set", "splits.test=5e-1", "--json",
                "--picture", tmp_path / "sheet.png")  # fmt: skip
     found = json.loads(said.out)
     Draft202012Validator(json.loads(schema_of("data"))).validate(found)
@@ -124,6 +124,8 @@ def test_embedded_data_are_shown(cli: Cli, tmp_path: Path, source: str, words: s
     [
         (["nowhere"], "nowhere: no such file or folder"),
         (["digits", "--set", "image_size"], "--set image_size: not KEY=VALUE"),
+        (["digits", "--set", "splits=3", "--set", "splits.test=0.2"], "splits is 3, which has no"),
+        (["digits", "--set", "name.x=1"], "name is digits, which has no keys; fix: leave out .x"),
         (["digits", "--set", "size=3"], "unknown key 'size'"),
         (["digits", "--set", "image_size=big"], "image_size is 'big'"),
         (["dialogue", "--picture", "a.png"], "--picture is of images"),

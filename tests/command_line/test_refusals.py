@@ -35,12 +35,6 @@ def test_a_wrong_spec_is_refused_with_all_its_mistakes_and_their_lines(
     assert "Traceback" not in said.err
 
 
-@pytest.mark.parametrize("setting", ["budget.trails=3", "nonsense", "budget.trials=none"])
-def test_a_wrong_setting_is_refused(cli: Callable[..., Said], spec: Path, setting: str) -> None:
-    said = cli("review", spec, "--set", setting)
-    assert said.code == 2 and setting.partition("=")[0] in said.err
-
-
 def test_a_spec_that_does_not_exist_is_refused(cli: Callable[..., Said], tmp_path: Path) -> None:
     said = cli("review", tmp_path / "absent.yaml")
     assert said.code == 2 and "absent.yaml" in said.err and "Traceback" not in said.err

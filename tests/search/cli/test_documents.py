@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from search.cli.documents import DOCUMENTS, TrialDocument, finite, schema_of, to_json
+from search.cli.documents import DOCUMENTS, MeasuredDocument, schema_of, to_json
 from search.cli.stored_searches import (
     Wanted,
     show_document,
@@ -16,6 +17,7 @@ from search.cli.stored_searches import (
     stored_searches,
     trial_document,
 )
+from search.tracking import tag_names
 from tests.support.stored_search import HOSTILE, Stored, stored
 
 
@@ -67,10 +69,18 @@ def test_a_search_has_all_of_its_trials_and_says_which_are_the_best(store: Store
 
 
 def test_a_number_that_is_not_finite_is_null(store: Stored) -> None:
-    assert finite({"a": 1.0, "b": float("nan"), "c": float("inf")}) == {
-        "a": 1.0, "b": None, "c": None,
-    }  # fmt: skip
     found = stored_search(store.uri, "hills")
     document = trial_document(found, found.trial(0), {})
-    broken = TrialDocument(**vars(document) | {"configuration": {"x": float("nan")}})
-    assert json.loads(to_json(broken))["configuration"] == {"x": None}
+    values = {"a": 1.0, "b": float("nan"), "c": float("inf")}
+    measured = MeasuredDocument(float("nan"), 0.1, float("-inf"))
+    read = checked("trial", replace(document, validation=values, test={"a": measured}))
+    assert read["validation"] == {"a": 1.0, "b": None, "c": None}
+    assert [read["test"]["a"][key] for key in ("value", "low", "high")] == [None, 0.1, None]
+
+
+@pytest.mark.parametrize("record", ["{", "[1]", '{"source": "a#1"}', "[" * 100_000])
+def test_a_damaged_lineage_is_said_and_the_trial_is_shown(store: Stored, record: str) -> None:
+    found = stored_search(store.uri, "hills")
+    trial = found.trial(0)
+    damaged = replace(found, tags={trial.run_id: {tag_names.LINEAGE: record}})
+    assert checked("trial", trial_document(damaged, trial, {}))["lineage"].endswith("is damaged.")

@@ -226,20 +226,6 @@ def test_a_trial_that_does_not_exist_is_refused(store: Stored) -> None:
         print_trial(Console(file=io.StringIO()), store.search, 99, store.uri)
 
 
-def test_an_origin_is_explained_in_a_sentence() -> None:
-    assert provenance_text(read_origin({})) == "What proposed it is not recorded."
-    model = {"step": "model", "sampler": "tpe", "prior_trials": 12}
-    assert provenance_text(read_origin(model)) == (
-        "It was proposed by a model of this search's own trials and 12 earlier trials of this same "
-        "task (tpe)."
-    )
-
-
-def test_of_many_past_runs_five_are_named() -> None:
-    origin = read_origin({"step": "portfolio", "source_runs": list("abcdefg")})
-    assert provenance_text(origin).endswith("in runs a, b, c, d, e and 2 more.")
-
-
 def test_configurations_and_verdicts_are_printed_as_they_are(store: Stored, tmp_path: Path) -> None:
     copy = store.copied(tmp_path)
     open_client(copy.uri).set_tag(store.plan.summary_run, tag_names.VERDICT, HOSTILE)

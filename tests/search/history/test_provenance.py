@@ -75,6 +75,9 @@ def test_dropped_history_is_reported_as_not_used() -> None:
          "It was proposed by a model fitted to 12 earlier trials of this same task "
          "(tpe)."),
         ({"step": "model"}, "It was proposed by a model of this search's own trials alone."),
+        ({"step": "model", "prior_trials": 12, "sampler": "tpe"},
+         "It was proposed by a model of this search's own trials and 12 earlier trials of this "
+         "same task (tpe)."),
         ({"step": "opening"}, "It belongs to the cold opening: the middle of the space, then "
          "random configurations, until there are results to model."),
         ({"step": "random", "reason": "the sampler repeated itself", "repeated": True},

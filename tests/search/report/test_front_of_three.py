@@ -10,7 +10,7 @@ import pytest
 from search.history import History
 from search.objectives.objective import Role, from_lists
 from search.report.front_of_three import _text, draw_front_of_three
-from search.report.pareto_plot import staircase
+from tests.support.plots import png_of
 from tests.support.synthetic_history import history, row, search
 
 NAMES = ("accuracy.clean", "accuracy.robust", "latency.ms")
@@ -32,10 +32,8 @@ def of(values: list[list[float]], number: int = 3, roles: tuple[Role, ...] = ())
     "values", [VALUES, VALUES[:1], [[0.5, 0.5, 0.5]] * 3], ids=["four", "one", "equal"]
 )
 def test_any_number_of_trials_is_drawn(values: list[list[float]], tmp_path: Path) -> None:
-    first, second = tmp_path / "a.png", tmp_path / "b.png"
-    assert draw_front_of_three(of(values), "cold", first)
-    assert draw_front_of_three(of(values), "cold", second)
-    assert first.read_bytes()[:4] == b"\x89PNG" and first.read_bytes() == second.read_bytes()
+    first, second = (png_of(draw_front_of_three(of(values), "cold"), tmp_path) for _ in range(2))
+    assert first[:4] == b"\x89PNG" and first == second
 
 
 @pytest.mark.parametrize(
@@ -47,11 +45,8 @@ def test_any_number_of_trials_is_drawn(values: list[list[float]], tmp_path: Path
     ],
     ids=["two objectives", "a bound", "no trial"],
 )
-def test_it_is_drawn_only_for_three_objectives_that_are_all_searched(
-    known: History, tmp_path: Path
-) -> None:
-    assert not draw_front_of_three(known, "cold", tmp_path / "a.png")
-    assert not (tmp_path / "a.png").exists()
+def test_it_is_drawn_only_for_three_objectives_that_are_all_searched(known: History) -> None:
+    assert draw_front_of_three(known, "cold") is None
 
 
 @pytest.mark.parametrize(
@@ -67,12 +62,3 @@ def test_a_label_has_the_digits_that_tell_values_apart(
     value: float, others: list[float], text: str
 ) -> None:
     assert _text(value, np.array(others)) == text
-
-
-def test_the_edge_of_a_front_runs_through_what_both_neighbours_dominate() -> None:
-    x, y = np.array([0.9, 0.8]), np.array([0.5, 0.6])
-    up = staircase(x, y, is_maximized=True)
-    assert up.tolist() == [[0.8, 0.6], [0.8, 0.5], [0.9, 0.5]]
-    # Of errors at (1, 2) and (2, 1) what both dominate begins at (2, 2).
-    down = staircase(np.array([1.0, 2.0]), np.array([2.0, 1.0]), is_maximized=False)
-    assert down.tolist() == [[1.0, 2.0], [2.0, 2.0], [2.0, 1.0]]

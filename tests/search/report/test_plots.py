@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from search.history import History
 from search.objectives.objective import from_lists
-from search.report import pareto_plot
 from search.report.pareto_plot import dominated_edge, draw_pareto
 from search.report.plots import curve_metrics, draw_curves, draw_history, draw_importance
 from search.report.style import axis_label, label_points, new_figure, short
+from tests.support.plots import png_of
 from tests.support.synthetic_history import (
     CHEAP,
     CLEAN,
@@ -48,64 +47,63 @@ def objectives(number: int, values: list[list[float]]) -> History:
 @pytest.mark.slow
 @pytest.mark.parametrize("draw", DRAWERS)
 def test_a_plot_is_a_png_and_the_same_for_the_same_history(draw, tmp_path: Path) -> None:
-    first, second = tmp_path / "a.png", tmp_path / "b.png"
-    assert draw(WARM, "this", first) and draw(WARM, "this", second)
-    assert first.read_bytes()[:4] == b"\x89PNG"
-    assert first.read_bytes() == second.read_bytes()
+    first, second = (png_of(draw(WARM, "this"), tmp_path) for _ in range(2))
+    assert first[:4] == b"\x89PNG" and first == second
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_one_two_and_three_objectives_are_drawn(number: int, tmp_path: Path) -> None:
     known = objectives(number, [[1.0, 2.0, 3.0], [2.0, 3.0, 1.0], [1.5, 1.0, 2.0]])
-    assert draw_pareto(known, "cold", tmp_path / "pareto.png")
-    assert draw_history(known, "cold", tmp_path / "history.png")
+    assert png_of(draw_pareto(known, "cold"), tmp_path)
+    assert png_of(draw_history(known, "cold"), tmp_path)
 
 
 @pytest.mark.slow
 def test_a_single_trial_is_drawn(tmp_path: Path) -> None:
     known = objectives(2, [[1.0, 2.0]])
-    assert all(draw(known, "cold", tmp_path / "a.png") for draw in DRAWERS)
+    assert all(png_of(draw(known, "cold"), tmp_path) for draw in DRAWERS)
 
 
 @pytest.mark.parametrize("draw", DRAWERS)
 @pytest.mark.parametrize("states", [[], ["failed"], ["failed", "interrupted"]])
-def test_nothing_to_show_writes_no_file(draw, states: list[str], tmp_path: Path) -> None:
+def test_nothing_to_show_is_no_figure(draw, states: list[str]) -> None:
     rows = [row(number, [], state=state) for number, state in enumerate(states)]
-    assert not draw(history(rows, [search()]), "cold", tmp_path / "a.png")
-    assert not draw_importance({CLEAN: {}}, "cold", tmp_path / "a.png")
-    assert not (tmp_path / "a.png").exists()
+    assert draw(history(rows, [search()]), "cold") is None
+    assert draw_importance({CLEAN: {}}, "cold") is None
 
 
 def test_names_with_formula_signs_and_line_breaks_are_drawn_as_text(tmp_path: Path) -> None:
     name = "$\\frac{$ a\nb_{" + "x" * 200
-    assert draw_importance({name: {name: 0.5, "$x": 0.5}}, name, tmp_path / "importance.png")
+    assert png_of(draw_importance({name: {name: 0.5, "$x": 0.5}}, name), tmp_path)
     assert short("a\n$b") == r"a \$b" and len(short("x" * 100)) == 40
     assert axis_label("loss", "minimize") == "loss (lower is better)"
 
 
 @pytest.mark.parametrize(("keeps", "others"), [(False, "1 trial"), (True, "2 trials")])
 def test_earlier_trials_in_doubt_are_drawn_only_where_the_search_keeps_such(
-    keeps: bool, others: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    keeps: bool, others: str
 ) -> None:
-    saved: list[Figure] = []
-    monkeypatch.setattr(pareto_plot, "save", lambda figure, path: saved.append(figure))
     jumps = points("robustness.jumps", {5: 0.5})
     rows = [
         row(0, [0.5, 0.5]), row(1, [0.5, 0.9], curves=jumps),
         row(0, [0.6, 0.6], search="this", curves=jumps if keeps else []),
     ]  # fmt: skip
     this = search("this", started=START + timedelta(hours=1))
-    assert draw_pareto(history(rows, [search(), this]), "this", tmp_path / "a.png")
-    texts = [text.get_text() for text in saved[0].legends[0].get_texts()]
+    figure = draw_pareto(history(rows, [search(), this]), "this")
+    assert figure is not None
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert f"earlier searches ({others})" in texts
+
+
+NOTHING = np.empty((0, 2))
 
 
 def test_labels_never_cover_each_other() -> None:
     figure, (axes,) = new_figure("crowded")
     x = np.linspace(0.50, 0.53, 12)
     axes.plot([0, 1], [0, 1])
-    label_points(figure, axes, x, x, [f"number {index}" for index in range(12)])
+    label_points(figure, axes, x, x, [f"number {index}" for index in range(12)], NOTHING)
     boxes = [text.get_window_extent() for text in axes.texts]
     assert boxes
     for index, box in enumerate(boxes):
@@ -116,7 +114,7 @@ def test_points_at_the_same_place_share_a_label() -> None:
     figure, (axes,) = new_figure("two at once")
     axes.plot([0, 1], [0, 1])
     x = np.array([0.5, 0.5, 0.2, np.nan])
-    label_points(figure, axes, x, x, ["3", "7", "9", "without a test value"])
+    label_points(figure, axes, x, x, ["3", "7", "9", "without a test value"], NOTHING)
     assert [text.get_text() for text in axes.texts] == ["3, 7", "9"]
 
 
@@ -137,15 +135,16 @@ def test_the_best_trials_are_also_drawn_on_the_test_split(tmp_path: Path) -> Non
     tested = {f"test.{CLEAN}": 0.8, f"test.{ROBUST}": 0.4, "test.examples": 100.0}
     curves = [each for name, value in tested.items() for each in points(name, {5: value})]
     rows = [row(0, [0.9, 0.5]), row(1, [0.8, 0.6], curves=curves)]
-    sizes = []
-    for number in (1, 2):  # the second trial alone has test values
-        path = tmp_path / f"{number}.png"
-        assert draw_pareto(history(rows[:number], [search()]), "cold", path)
-        sizes.append(path.stat().st_size)
-    assert sizes[1] > sizes[0]
+    # The second trial alone has test values.
+    panels = [
+        len(figure.axes)
+        for number in (1, 2)
+        if (figure := draw_pareto(history(rows[:number], [search()]), "cold"))
+    ]
+    assert panels == [1, 2]
     alone = [row(0, [0.9], objectives=[CLEAN], curves=curves)]
     one = history(alone, [search(objectives=from_lists([CLEAN], ["maximize"]))])
-    assert draw_pareto(one, "cold", tmp_path / "one.png")
+    assert png_of(draw_pareto(one, "cold"), tmp_path)
 
 
 def test_curves_of_images_are_those_of_the_part_that_picks_the_epoch() -> None:

@@ -16,6 +16,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from search.experience import Experience
 from search.history import History
 from search.objectives.objective import from_lists
+from search.report.markdown import Stored
 from search.report.report import Report, write_report
 from search.report.reproduction import reproduction
 from search.space import SearchSpace
@@ -56,11 +57,9 @@ CLOSING = "</script><script>alert(2)</script><img src=x onerror=alert(3)>|`[a](j
 
 def written(known: History, folder: Path, name: str = "this") -> Report:
     this = known.searches[name]
-    return write_report(
-        known, name, folder,
-        spec_yaml=SPEC, environment={"python": "3.11", "code": "abc"}, state="complete",
-        experience=learned(known, this) if this.space else None,
-    )  # fmt: skip
+    stored = Stored(SPEC, {"python": "3.11", "code": "abc"}, "complete",
+                    experience=learned(known, this) if this.space else None)  # fmt: skip
+    return write_report(known, name, folder, stored)
 
 
 def report_of(known: History, folder: Path) -> str:
@@ -158,9 +157,7 @@ def test_a_stored_spec_that_is_no_yaml_mapping_is_said_and_nothing_is_told_of_it
 def test_a_report_is_written_of_a_search_whose_stored_spec_is_broken(tmp_path: Path) -> None:
     known = history([row(0, [0.5, 0.5], search="this")], [search("this")])
     taught = learned(known, known.searches["this"])
-    write_report(
-        known, "this", tmp_path, spec_yaml="a: b: c", environment={}, experience=taught
-    )  # fmt: skip
+    write_report(known, "this", tmp_path, Stored("a: b: c", experience=taught))
     text = (tmp_path / "report.md").read_text()
     assert "## How to reproduce\n\nThe spec that the store has of this search is no YAML" in text
     assert (tmp_path / "spec.yaml").read_text() == "a: b: c"
@@ -180,7 +177,7 @@ def test_the_guard_and_the_cost_of_a_trial_are_in_the_report(tmp_path: Path) -> 
     rows = rows_of_random_search("cold", 12, 1) + rows_of_random_search("this", 12, 2,
                                                                          origin=origin)  # fmt: skip
     known = history(rows, [search(), search("this", warm=True, started=LATER)])
-    write_report(known, "this", tmp_path, spec_yaml="resources: {gpus: 2}", environment={})
+    write_report(known, "this", tmp_path, Stored("resources: {gpus: 2}"))
     text = (tmp_path / "report.md").read_text()
     assert "## What the guard did" in text and "| +1.5 | all of it | 1 |" in text
     assert "GPU-hours saved" in text and "<script" not in text
@@ -235,10 +232,8 @@ def test_what_was_learned_at_the_start_is_reported_and_nothing_since(tmp_path: P
     later = search("later", started=LATER + timedelta(hours=1))
     rows = rows_of_random_search("later", 10, 1) + rows_of_random_search("this", 10, 2)
     known = history(rows, [later, search("this", started=LATER)])
-    write_report(
-        known, "this", tmp_path, spec_yaml="name: digits\n", environment={},
-        experience=Experience("digits"),
-    )  # fmt: skip
+    stored = Stored("name: digits\n", experience=Experience("digits"))
+    write_report(known, "this", tmp_path, stored)
     assert "this search starts cold" in (tmp_path / "report.md").read_text()
 
 
@@ -299,10 +294,8 @@ def test_names_and_choices_of_users_cannot_run_a_script(tmp_path: Path) -> None:
 
 
 def test_the_forecast_of_the_cost_stands_before_what_was_searched(tmp_path: Path) -> None:
-    write_report(
-        WARM, "this", tmp_path, spec_yaml=SPEC, environment={},
-        cost_forecast=["Forecast was 3.1.", f"cost to {EVIL}"],
-    )  # fmt: skip
+    stored = Stored(SPEC, cost_forecast=["Forecast was 3.1.", f"cost to {EVIL}"])
+    write_report(WARM, "this", tmp_path, stored)
     text = (tmp_path / "report.md").read_text()
     section = text.split("## What it was expected to cost\n\n")[1].split("\n\n## What was")[0]
     assert section.startswith("- Forecast was 3.1.\n- cost to ") and EVIL not in section
@@ -310,10 +303,8 @@ def test_the_forecast_of_the_cost_stands_before_what_was_searched(tmp_path: Path
 
 
 def test_what_the_store_refused_is_listed_with_where_it_is_kept(tmp_path: Path) -> None:
-    write_report(
-        WARM, "this", tmp_path, spec_yaml=SPEC, environment={},
-        refused=[f"trial 7: its run was deleted {EVIL}"],
-    )  # fmt: skip
+    stored = Stored(SPEC, refused=[f"trial 7: its run was deleted {EVIL}"])
+    write_report(WARM, "this", tmp_path, stored)
     text = (tmp_path / "report.md").read_text()
     assert "- trial 7: its run was deleted" in text and "`journal.refused.jsonl`" in text
     assert EVIL not in text
@@ -327,13 +318,11 @@ def test_the_report_says_why_a_search_ended_and_warns_of_a_record_that_is_gone(
     known = {"trial": "cold#3", "expected": {CLEAN: 0.9}, "accepted": {CLEAN: [0.8, 1.0]}}
     origin = {"step": "confirm", "revalidates": known}
     rows = [*rows_of_random_search("cold", 20, 1)]
+    stored = Stored(SPEC, ended_because="ended after 1 of at most 20 trials: too little")
     for value, is_gone in ((0.85, False), (0.5, True)):
         again = row(0, [value, 0.5], search="this", started=LATER, origin=origin)
         trials = history([*rows, again], [search(), search("this", warm=True, started=LATER)])
-        made = write_report(
-            trials, "this", tmp_path, spec_yaml=SPEC, environment={},
-            ended_because="ended after 1 of at most 20 trials: too little",
-        )  # fmt: skip
+        made = write_report(trials, "this", tmp_path, stored)
         text = (made.folder / "report.md").read_text()
         assert "**The search ended after 1 of at most 20 trials: too little.**" in text
         assert ("**warning: the best known trial, cold#3, does not reach its record" in text

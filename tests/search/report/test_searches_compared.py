@@ -9,6 +9,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 
 from search.experience import Agreement, Experience
+from search.report.markdown import Stored
 from search.report.report import SEARCHES_COMPARED, agreements_with, write_report
 from search.report.tables import agreement_table
 from search.space import SearchSpace
@@ -63,7 +64,7 @@ def test_what_an_earlier_search_did_not_search_counts_as_in_review(tmp_path: Pat
     known = history(rows, [search("cold", space=space, fingerprint=told), this])
     taught = learned(known, this)
     spec_yaml = changed("task/settings", {"adversarial_training": "pgd"})
-    write_report(known, "this", tmp_path, spec_yaml=spec_yaml, environment={}, experience=taught)
+    write_report(known, "this", tmp_path, Stored(spec_yaml, experience=taught))
     (found,) = Experience.from_json((tmp_path / "experience.json").read_text()).agreements
     assert found.order.tau > 0.8  # whoever knows their place knows the order, ties aside
     assert all(each.order.low < 0.5 for each in agreements_with(known, this, taught, None))
@@ -72,10 +73,8 @@ def test_what_an_earlier_search_did_not_search_counts_as_in_review(tmp_path: Pat
 def test_a_report_is_written_for_a_spec_that_this_version_cannot_read(tmp_path: Path) -> None:
     rows = rows_of_random_search("cold", 60, 1) + rows_of_random_search("this", 30, 2)
     known = history(rows, [search("cold"), THIS])
-    written = write_report(
-        known, "this", tmp_path, spec_yaml="name: digits", environment={},
-        experience=learned(known, THIS),
-    )  # fmt: skip
+    stored = Stored("name: digits", experience=learned(known, THIS))
+    written = write_report(known, "this", tmp_path, stored)
     assert "experience.json" in written.files
 
 

@@ -108,6 +108,12 @@ def test_json_gives_back_an_equal_space() -> None:
     assert list(SearchSpace.from_json(SPACE.to_json()).distributions) == list(SPACE.distributions)
 
 
+def _with_numbers(kind: str, **changes: Any) -> str:
+    numbers = {"low": 0, "high": 9, "log": False, "step": 1} | changes
+    entry = {"name": f"{kind}Distribution", "attributes": numbers}
+    return json.dumps({"distributions": {"x": entry}, "conditions": {}})
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -121,6 +127,10 @@ def test_json_gives_back_an_equal_space() -> None:
         '{"distributions": {"x": {}}, "conditions": {}}',
         '{"distributions": {}, "conditions": {"x": {"y": [1]}}}',
         json.dumps({**json.loads(SPACE.to_json()), "conditions": {"width": 3}}),
+        "[" * 100_000,
+        _with_numbers("Int", high=math.inf),
+        _with_numbers("Float", step=1e-320),
+        _with_numbers("Float", high=10**400),
     ],
 )
 def test_text_that_is_no_space_raises_value_error(text: str) -> None:
@@ -205,9 +215,5 @@ def test_key_recognises_duplicates_by_their_active_part() -> None:
 
 
 def test_a_stored_space_with_an_integer_beyond_all_floats_is_refused() -> None:
-    ends = {"low": 0, "high": 10**400, "log": False, "step": 1}
-    text = json.dumps(
-        {"distributions": {"x": {"name": "IntDistribution", "attributes": ends}}, "conditions": {}}
-    )
     with pytest.raises(ValueError, match="x has an end beyond all floats"):
-        SearchSpace.from_json(text)
+        SearchSpace.from_json(_with_numbers("Int", high=10**400))

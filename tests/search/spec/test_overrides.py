@@ -56,6 +56,7 @@ def test_overrides_replace_values_and_add_keys(tmp_path: Path) -> None:
         ("budget.trials", ["budget.trials", "not key=value"]),
         ("=3", ["not key=value"]),
         ("name=[", ["name", "not YAML"]),
+        pytest.param("name=" + "[" * 20_000, ["name", "not YAML"], id="brackets"),
         ("space.width.high=9999", ["--set  space.width.high = 9999", "1 to 1024"]),
     ],
 )
@@ -64,3 +65,10 @@ def test_a_wrong_override_is_refused(tmp_path: Path, override: str, said: list[s
         set_in(tmp_path, override)
     for words in said:
         assert words in str(caught.value)
+
+
+def test_an_option_of_a_sampler_without_a_readable_name_is_refused_with_the_name(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(SpecError, match=r"sampler\.name = \['tpe'\]: is none of the choices"):
+        set_in(tmp_path, "sampler.name=[tpe]", "sampler.options.multivariate=true")

@@ -13,6 +13,7 @@ import pytest
 from search.history import History
 from search.objectives import Objective
 from search.objectives.objective import PARETO, Role
+from search.report.markdown import Stored
 from search.report.pareto_plot import draw_pareto
 from search.report.plots import draw_history
 from search.report.report import write_report
@@ -21,6 +22,7 @@ from search.transfer.control_arm import compare_arms
 from search.transfer.objective_text import best_in_words, none_keeps, objectives_in_words
 from search.transfer.progress import compared, counted_losses, progress_of, trials_of
 from search.transfer.verdict import verdict
+from tests.support.plots import png_of
 from tests.support.synthetic_history import (
     CLEAN,
     ROBUST,
@@ -164,16 +166,14 @@ def test_the_control_arm_is_compared_by_what_counts() -> None:
 def test_pictures_are_drawn_under_roles(roles, tmp_path: Path) -> None:
     known = both([[0.9, 0.7], [0.8, 0.9]], [[0.95, 0.75], [0.85, 0.85], [0.945, 0.8]], roles)
     for draw in (draw_pareto, draw_history):
-        assert draw(known, "this", tmp_path / "picture.png")
-        first = (tmp_path / "picture.png").read_bytes()
-        assert draw(known, "this", tmp_path / "picture.png")
-        assert (tmp_path / "picture.png").read_bytes() == first
+        first, second = (png_of(draw(known, "this"), tmp_path) for _ in range(2))
+        assert first == second
 
 
 def test_without_a_trial_that_counts_no_progress_is_drawn(tmp_path: Path) -> None:
     known = under(AT_LEAST, [0.9, 0.7])
-    assert draw_pareto(known, "cold", tmp_path / "pareto.png")
-    assert not draw_history(known, "cold", tmp_path / "history.png")
+    assert png_of(draw_pareto(known, "cold"), tmp_path)
+    assert draw_history(known, "cold") is None
 
 
 @pytest.mark.slow
@@ -182,7 +182,7 @@ def test_the_report_says_by_what_is_judged_and_whether_the_bound_is_kept(
     values: list[float], tmp_path: Path
 ) -> None:
     known = under(AT_LEAST, values, [0.8, 0.6])
-    written = write_report(known, "cold", tmp_path, spec_yaml="name: digits\n", environment={})
+    written = write_report(known, "cold", tmp_path, Stored("name: digits\n"))
     text = (written.folder / "report.md").read_text().replace("&#62;", ">")
     assert f"\n## Best by {CLEAN} under {ROBUST} >= 0.80\n" in text
     assert f"- objectives: maximize {CLEAN}, keep {ROBUST} >= 0.80\n" in text
