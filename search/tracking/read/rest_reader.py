@@ -19,7 +19,7 @@ import pyarrow as pa
 from search.history.curves import Points, curves_of
 from search.tracking import tag_names
 from search.tracking.runs import CONTEXT, RAW, checksum, clean, raw_row, real_number, whole_number
-from search.tracking.store import PAGE, paged
+from search.tracking.store import PAGE, is_missing, paged
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -125,7 +125,7 @@ class Server:
             try:
                 found.append(self._client.get_run(run_id))
             except MlflowException as error:
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                if not is_missing(error):
                     raise
         return found
 

@@ -22,6 +22,7 @@ from search.tracking.store import (
     ensure_experiment,
     is_refusal,
     open_client,
+    tags_of,
     while_away,
 )
 from search.tracking.summary import find_summary
@@ -110,6 +111,28 @@ def test_what_another_try_does_not_fix_is_not_tried_again() -> None:
 
     with pytest.raises(MlflowException, match="no such run"):
         while_away(action, 60, lambda seconds: pytest.fail("it waits"))
+
+
+def test_an_error_without_a_text_is_told_by_its_name() -> None:
+    def action() -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError, match="away for 0 s: ConnectionError"):
+        while_away(action, 0)
+
+
+def test_a_store_in_trouble_is_not_one_without_the_run(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(LookupError, match="no run 'abc' in this store; fix: name a trial as"):
+        tags_of(store.client, "abc")
+
+    def away(run_id: str) -> None:
+        raise MlflowException("the server is away")
+
+    monkeypatch.setattr(store.client, "get_run", away)
+    with pytest.raises(MlflowException, match="the server is away"):
+        tags_of(store.client, "abc")
 
 
 def test_a_deleted_experiment_stays_deleted_and_a_new_one_takes_its_place(store: Store) -> None:
