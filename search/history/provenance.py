@@ -304,12 +304,8 @@ def _sources(origin: Origin, trial_names: Mapping[str, str]) -> str:
 def _dropped(guard: Guard | None) -> str:
     if guard is None or not guard.dropped or guard.history == "none":
         return ""
-    count = len(guard.dropped)
-    lead = (
-        "1 earlier task is dropped,"
-        if count == 1
-        else f"{count} earlier tasks are dropped, such as"
-    )
+    many = "earlier tasks are dropped, such as"
+    lead = counted(len(guard.dropped), "earlier task is dropped,", many)
     task, why = min(guard.dropped.items())
     return f"{lead} {task}{f': {why}' if why else ''}."
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -55,16 +55,14 @@ def renamed_trials(
 ) -> tuple[pa.Table, Renames]:
     """Return a TRIALS table under new names, and what was renamed in it."""
     counts: Counter[tuple[str, str, str]] = Counter()
+
+    def names_of(search: str, configuration: Collection[str]) -> dict[str, str]:
+        names = _applicable(hyperparameters, configuration)
+        counts.update((search, old, new) for old, new in names.items())
+        return names
+
     if hyperparameters:
-        texts = []
-        rows = (trials.column(name).to_pylist() for name in ("search", "configuration"))
-        for search, text in zip(*rows, strict=True):
-            configuration = configuration_of(text)
-            names = _applicable(hyperparameters, configuration)
-            counts.update((search, old, new) for old, new in names.items())
-            renamed = {names.get(name, name): value for name, value in configuration.items()}
-            texts.append(json.dumps(renamed) if names else text)
-        trials = _with_column(trials, "configuration", pa.array(texts, pa.string()))
+        trials = renamed_configurations(trials, names_of)
     if metrics:
         logged = [each or [] for each in trials.column("objectives").to_pylist()]
         curves = trials.column("curves").combine_chunks()
@@ -82,6 +80,25 @@ def renamed_trials(
         named = renamed_curves(curves, lambda place, name: new[place].get(name, name))
         trials = _with_column(trials, "curves", named)
     return trials, Renames(counts, frozenset(metrics.values()))
+
+
+def renamed_configurations(
+    trials: pa.Table, names_of: Callable[[str, Collection[str]], Mapping[str, str]]
+) -> pa.Table:
+    """Return a TRIALS table with other names of hyperparameters.
+
+    Args:
+        trials: The table.
+        names_of: Search and names of a trial's hyperparameters -> their old and new names.
+    """
+    texts = []
+    rows = (trials.column(name).to_pylist() for name in ("search", "configuration"))
+    for search, text in zip(*rows, strict=True):
+        configuration = configuration_of(text)
+        names = names_of(search, configuration)
+        renamed = {names.get(name, name): value for name, value in configuration.items()}
+        texts.append(json.dumps(renamed) if names else text)
+    return _with_column(trials, "configuration", pa.array(texts, pa.string()))
 
 
 def renamed_search(

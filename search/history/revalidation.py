@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from search.history.records import line_of, mapping_of, number_of
@@ -128,7 +127,7 @@ def changes_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
 
 def started(trial: Trial) -> float:
     """Return when a trial started, in seconds since 1970; 0 if that is unknown."""
-    return trial.started.timestamp() if isinstance(trial.started, datetime) else 0.0
+    return trial.started.timestamp() if trial.started else 0.0
 
 
 def is_before(trial: Trial, change: Trial) -> bool:

@@ -1,8 +1,9 @@
 """History as Arrow tables, the form in which it is read, cached and written to parquet.
 
-Columns named *_json hold JSON text, because configurations and spaces have no common schema. Most
-trials are read for their values only; the curves of 10,000 trials with 100 points each would be a
-million dictionary entries that nobody reads, so they stay in Arrow until they are accessed.
+`configuration`, `origin` and columns named *_json hold JSON text, because configurations and spaces
+have no common schema. Most trials are read for their values only; the curves of 10,000 trials with
+100 points each would be a million dictionary entries that nobody reads, so they stay in Arrow until
+they are accessed.
 """
 
 from __future__ import annotations
