@@ -92,19 +92,16 @@ def test_only_complete_trials_have_values_and_are_given_unasked(
     assert [trial.configuration["x"] for trial in history.prior_trials(state=named)] == [0.5]
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_complete_trial_with_a_value_that_is_not_finite_counts_as_failed(value: float) -> None:
+@pytest.mark.parametrize("values", [[0.9, math.nan], [0.9, math.inf], [0.9, -math.inf], [0.9]])
+def test_a_complete_trial_without_a_finite_value_of_each_objective_counts_as_failed(
+    values: list[float],
+) -> None:
     broken = FrozenTrial(
-        number=0, trial_id=0, state=TrialState.COMPLETE, value=None, values=[0.9, value],
+        number=0, trial_id=0, state=TrialState.COMPLETE, value=None, values=values,
         datetime_start=None, datetime_complete=None, params={"x": 0.5}, distributions={"x": X},
         user_attrs={}, system_attrs={}, intermediate_values={},
     )  # fmt: skip
     (trial,) = history_of(a=[broken]).prior_trials(state=None)
-    assert (trial.state, trial.values) == ("failed", ())
-
-
-def test_a_trial_with_too_few_values_counts_as_failed() -> None:
-    (trial,) = history_of(a=[frozen(0.5, [0.9])]).prior_trials(state=None)
     assert (trial.state, trial.values) == ("failed", ())
 
 

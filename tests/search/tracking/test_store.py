@@ -55,12 +55,6 @@ def test_a_dead_server_is_named_within_seconds() -> None:
         open_client("http://127.0.0.1:9")
 
 
-def test_a_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db").write_text("this is no database, " * 100)
-    with pytest.raises(ConnectionError, match="cannot be opened"):
-        open_client(f"sqlite:///{tmp_path / 'mlflow.db'}")
-
-
 def test_a_store_whose_folder_cannot_be_made_is_named_with_a_fix(tmp_path: Path) -> None:
     (tmp_path / "images.npz").write_text("a file, where the folder of the store would be")
     with pytest.raises(ConnectionError, match=r"images\.npz/mlflow\.db cannot be opened.*fix: "):
