@@ -15,7 +15,7 @@ import pyarrow as pa
 from search.history.curves import columns_of
 from search.history.curves import renamed as renamed_curves
 from search.history.search import Search
-from search.history.table import TRIALS, configuration_of
+from search.history.table import TRIALS, configuration_of, with_column
 from search.space import SearchSpace
 
 
@@ -76,9 +76,9 @@ def renamed_trials(
             for each, names in zip(logged, new, strict=True)
         ]
         column = pa.array(objectives, TRIALS.field("objectives").type)
-        trials = _with_column(trials, "objectives", column)
+        trials = with_column(trials, "objectives", column)
         named = renamed_curves(curves, lambda place, name: new[place].get(name, name))
-        trials = _with_column(trials, "curves", named)
+        trials = with_column(trials, "curves", named)
     return trials, Renames(counts, frozenset(metrics.values()))
 
 
@@ -98,7 +98,7 @@ def renamed_configurations(
         names = names_of(search, configuration)
         renamed = {names.get(name, name): value for name, value in configuration.items()}
         texts.append(json.dumps(renamed) if names else text)
-    return _with_column(trials, "configuration", pa.array(texts, pa.string()))
+    return with_column(trials, "configuration", pa.array(texts, pa.string()))
 
 
 def renamed_search(
@@ -121,10 +121,6 @@ def renamed_search(
     )
     inferred = frozenset(names.get(name, name) for name in search.inferred)
     return replace(search, space=space, objectives=objectives, inferred=inferred)
-
-
-def _with_column(trials: pa.Table, name: str, column: pa.Array) -> pa.Table:
-    return trials.set_column(TRIALS.get_field_index(name), TRIALS.field(name), column)
 
 
 def _applicable(rename: Mapping[str, str], taken: Collection[str]) -> dict[str, str]:

@@ -163,6 +163,11 @@ def with_time(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"started": datetime.fromisoformat(row["started"])}
 
 
+def with_column(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
+    """Return a table with another column in place of the one of this name."""
+    return table.set_column(table.schema.get_field_index(name), table.schema.field(name), column)
+
+
 def rejected_from_table(table: pa.Table) -> tuple[Rejected, ...]:
     """Parse the rows of a REJECTED table."""
     return tuple(Rejected(**row) for row in table.cast(REJECTED).to_pylist())

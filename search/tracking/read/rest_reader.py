@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from search.history.curves import Points, curves_of
+from search.history.table import with_column
 from search.tracking import tag_names
 from search.tracking.runs import CONTEXT, RAW, checksum, clean, raw_row, real_number, whole_number
 from search.tracking.store import PAGE, is_missing, paged
@@ -71,15 +72,12 @@ class Server:
         return found
 
     def fetch(
-        self, experiment: str, run_ids: Sequence[str], signatures: Mapping[str, str], of_all: bool
+        self, experiment: str, run_ids: Sequence[str], signatures: Mapping[str, str]
     ) -> pa.Table:
         """Returns the runs with these ids as a RAW table."""
         runs = [self._runs[run_id] for run_id in run_ids]
         rows = [_row(run, signatures[run.info.run_id]) for run in runs]
-        table = pa.Table.from_pylist(rows, schema=RAW)
-        return table.set_column(
-            RAW.get_field_index("curves"), RAW.field("curves"), self._curves(runs)
-        )
+        return with_column(pa.Table.from_pylist(rows, schema=RAW), "curves", self._curves(runs))
 
     def _full(self, experiment: str) -> float:
         return self._before.get(experiment, (0.0, 0.0))[1]

@@ -18,6 +18,6 @@ def test_metrics_of_a_run_that_began_after_the_listing_are_skipped(tmp_path: Pat
     with closing(Database(uri, {})) as database:
         (signatures,) = database.signatures([experiment], {experiment: {}}).values()
         client.log_metric(client.create_run(experiment).info.run_id, "loss", 0.5)
-        table = database.fetch(experiment, [listed], signatures, of_all=True)
+        table = database.fetch(experiment, [listed], signatures)
     assert table.column("run_id").to_pylist() == [listed]
     assert table.column("curves").to_pylist() == [[]]
