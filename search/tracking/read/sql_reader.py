@@ -122,15 +122,18 @@ class Database:
         for run, experiment, *rest in self._all(experiments, RUNS.c.run_uuid, *INFO):
             place[run] = str(experiment)
             facts[run] = [*rest, 0]
+        # A run that begins between these queries is left to the next read.
         for run, key, value in self._all(experiments, *TAGS.c, source=TAGS):
-            facts[run][-1] += checksum([(key, value)])
+            if run in facts:
+                facts[run][-1] += checksum([(key, value)])
         counts = (func.count(), func.max(LATEST.c.timestamp), func.sum(LATEST.c.step))
         for origin, what in ((PARAMS, (func.count(),)), (LATEST, counts)):
             grouped = self._all(
                 experiments, origin.c.run_uuid, *what, source=origin, group=origin.c.run_uuid
             )
             for run, *counted in grouped:
-                facts[run] += [origin.name, *counted]
+                if run in facts:
+                    facts[run] += [origin.name, *counted]
         for run, values in facts.items():
             found[place[run]][run] = clean("|".join(map(str, values)))
         return found
