@@ -120,7 +120,11 @@ def _opened(tracking_uri: str, *, creates: bool) -> MlflowClient:
         _make_folder(database)
     elif not os.path.exists(database):
         raise NoStore(tracking_uri, f"no file {database}")
-    with FileLock(f"{database}.lock", timeout=CREATION_LOCK_SECONDS):
+    try:
+        lock = FileLock(f"{database}.lock", timeout=CREATION_LOCK_SECONDS).acquire()
+    except OSError as error:  # its own Timeout is one
+        raise _unopened(database, error) from error
+    with lock:
         _check_that_it_opens(database)
         return _answering(tracking_uri, creates=creates)
 

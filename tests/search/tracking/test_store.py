@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.utils.rest_utils import verify_rest_response
@@ -53,6 +54,17 @@ def test_a_folder_is_refused_with_a_fix(tmp_path: Path) -> None:
 def test_a_dead_server_is_named_within_seconds() -> None:
     with pytest.raises(ConnectionError, match=r"127\.0\.0\.1:9 .*--tracking-uri"):
         open_client("http://127.0.0.1:9")
+
+
+def test_a_store_that_another_process_holds_is_named_with_a_fix(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.tracking.store.CREATION_LOCK_SECONDS", 0.05)
+    with (
+        FileLock(tmp_path / "mlflow.db.lock"),
+        pytest.raises(ConnectionError, match=r"mlflow\.db cannot be opened: .*lock.*; fix: "),
+    ):
+        open_client(store.uri)
 
 
 def test_a_store_whose_folder_cannot_be_made_is_named_with_a_fix(tmp_path: Path) -> None:
