@@ -1,7 +1,7 @@
 """Parts of a record in a store that anybody can write to: one of the wrong type is unknown.
 
-The parts of an origin (`provenance.py`, `forecast.py`, `risk.py`, `revalidation.py`) are read by
-these functions alone, none of which raises.
+The parts of an origin (`provenance.py`, `forecast.py`, `risk.py`, `revalidation.py`) and what an
+Optuna trial says of its cost are read by these functions, none of which raises.
 """
 
 from __future__ import annotations

@@ -105,6 +105,15 @@ def test_a_complete_trial_without_a_finite_value_of_each_objective_counts_as_fai
     assert (trial.state, trial.values) == ("failed", ())
 
 
+def test_a_stated_cost_that_can_be_none_is_unknown() -> None:
+    absurd = {"work": 10**400, "seconds": math.inf, "epoch": 1e300}
+    known = {"work": 3e12, "seconds": 7, "epoch": 3}
+    trials = [frozen(0.5, [0.9, 0.1], user_attrs=cost) for cost in (absurd, known)]
+    unknown, read = history_of(a=trials).prior_trials()
+    assert (unknown.work, unknown.seconds, unknown.epoch) == (0.0, 0.0, 0)
+    assert (read.work, read.seconds, read.epoch) == (3e12, 7.0, 3)
+
+
 def test_intermediate_values_are_the_first_objectives_curve() -> None:
     pruned = frozen(0.5, state=TrialState.PRUNED, intermediate_values={1: 0.5, 3: 0.75})
     (trial,) = history_of(a=[pruned]).prior_trials(state=None)
