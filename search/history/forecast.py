@@ -7,11 +7,10 @@ comes from a store, so a part that is missing or malformed is unknown.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeGuard
 
+from search.history.records import line_of, mapping_of, number_of
 from search.history.work import work_text
 from search.objectives.objective import value_text
 
@@ -83,34 +82,23 @@ class Forecast:
 
 def read_forecast(origin: Mapping[str, object]) -> Forecast:
     """Read the forecast of an origin; what is not known of it has its default."""
-    record = origin.get("forecast")
-    if not isinstance(record, Mapping):
-        return Forecast()
+    record = mapping_of(origin.get("forecast"))
     values, ranks = _triples(record.get("value")), _triples(record.get("rank"))
     ranks = {metric: each for metric, each in ranks.items() if all(0 <= n <= 1 for n in each)}
-    most = record.get("most", record.get("gain"))
-    gain = float(most) if _is_number(most) else math.nan
-    cost, factor = record.get("cost"), record.get("factor")
-    if not _is_number(cost):
+    gain = number_of(record.get("most", record.get("gain")))
+    cost = number_of(record.get("cost"))
+    if math.isnan(cost):
         return Forecast(values, ranks, gain)
     unit = "work" if record.get("unit") == "work" else "seconds"
-    within = float(factor) if _is_number(factor) else math.inf
-    return Forecast(values, ranks, gain, float(cost), unit, within)
+    factor = number_of(record.get("factor"), math.inf)
+    return Forecast(values, ranks, gain, cost, unit, factor)
 
 
 def _triples(found: object) -> dict[str, tuple[float, float, float]]:
-    return {
-        _printable(metric): (float(each[0]), float(each[1]), float(each[2]))
-        for metric, each in (found.items() if isinstance(found, Mapping) else ())
-        if isinstance(each, list | tuple) and len(each) == 3 and all(map(_is_number, each))
-    }
-
-
-def _is_number(value: object) -> TypeGuard[int | float]:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) <= sys.float_info.max
-
-
-def _printable(name: object) -> str:
-    return "".join(each if each.isprintable() else "?" for each in str(name)[:200])
+    triples = {}
+    for metric, each in mapping_of(found).items():
+        if isinstance(each, list | tuple) and len(each) == 3:
+            first, second, third = map(number_of, each)
+            if not math.isnan(first + second + third):
+                triples[line_of(metric)] = (first, second, third)
+    return triples

@@ -8,18 +8,13 @@ same address with an edited source is the same code here.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import replace
-
-import pyarrow as pa
 
 from models.catalog import OWN_PREFIX
 from models.networks.own_code import PREFIX
 from search.history.history import History
-from search.history.renaming import renamed_search
+from search.history.renaming import renamed_configurations, renamed_search
 from search.history.search import Search
-from search.history.table import TRIALS, configuration_of
 
 _OF = " (of "
 
@@ -41,13 +36,7 @@ def apart(history: History, trained: str, *, is_function: bool) -> History:
     }
     if not names:
         return history
-    columns = (history.trials.column(name).to_pylist() for name in ("search", "configuration"))
-    texts = [
-        _renamed(text, names[search]) if search in names else text
-        for search, text in zip(*columns, strict=True)
-    ]
-    place, field = TRIALS.get_field_index("configuration"), TRIALS.field("configuration")
-    trials = history.trials.set_column(place, field, pa.array(texts, pa.string()))
+    trials = renamed_configurations(history.trials, lambda search, _: names.get(search, {}))
     searches = {
         id: renamed_search(each, names.get(id, {}), {}) for id, each in history.searches.items()
     }
@@ -87,7 +76,3 @@ def _names(known: Search, history: History, trained: str, is_function: bool) -> 
         for name in sorted(used)
         if is_of_other_code(name, known, trained, is_function)
     }
-
-
-def _renamed(text: str, names: Mapping[str, str]) -> str:
-    return json.dumps({names.get(name, name): v for name, v in configuration_of(text).items()})

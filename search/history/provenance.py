@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from models.hyperparameters.hyperparameter import LARGEST_COUNT
 from search.history.forecast import Forecast, read_forecast
 from search.history.plurals import counted
+from search.history.records import count_of, line_of, mapping_of, number_of
 from search.history.revalidation import CONFIRM, Revalidation, read_revalidation
 from search.history.risk import Risk, read_risk
-from search.space.values import read_number
 
 UNKNOWN = "unknown"
 CONTROL = "control"
 # The guard's decisions: use all of history, only tasks that agree with this search, or nothing.
 DECISIONS = ("all", "agreeing", "none")
-# Our names of tasks and runs are shorter.
-LONGEST_NAME = 250
 
 
 @dataclass(frozen=True)
@@ -87,21 +83,20 @@ class Origin:
 
 def read_origin(record: object) -> Origin:
     """Read an origin from plain data; missing or malformed parts get their defaults."""
-    if not isinstance(record, Mapping):
-        return Origin()
+    record = mapping_of(record)
     runs = record.get("source_runs")
     tasks = _numbers(record.get("source_tasks"))
     return Origin(
-        step=_text(record.get("step")) or UNKNOWN,
+        step=line_of(record.get("step")) or UNKNOWN,
         source_runs=tuple(
-            _text(run) for run in (runs if isinstance(runs, list | tuple) else ()) if _text(run)
+            line_of(run) for run in (runs if isinstance(runs, list | tuple) else ()) if line_of(run)
         ),
         source_tasks=dict(sorted(tasks.items(), key=lambda each: (-abs(each[1]), each[0]))),
-        sampler=_text(record.get("sampler")),
-        prior_trials=_count(record.get("prior_trials")) or 0,
+        sampler=line_of(record.get("sampler")),
+        prior_trials=count_of(record.get("prior_trials")) or 0,
         guard=_guard(record.get("guard")),
         is_repeated=record.get("repeated") is True,
-        reason=_text(record.get("reason")),
+        reason=line_of(record.get("reason")),
         revalidates=read_revalidation(record),
         forecast=read_forecast(record),
         risk=read_risk(record),
@@ -160,46 +155,23 @@ def ledger_metrics(origin: Origin) -> dict[str, float]:
 def _guard(record: object) -> Guard | None:
     if not isinstance(record, Mapping):
         return None
-    history, dropped = _text(record.get("history")), record.get("dropped")
-    evidence = _number(record.get("log_evidence"))
+    history = line_of(record.get("history"))
     return Guard(
         history=history if history in DECISIONS else "",
-        log_evidence=math.nan if evidence is None else evidence,
-        trials=_count(record.get("trials")),
+        log_evidence=number_of(record.get("log_evidence")),
+        trials=count_of(record.get("trials")),
         dropped={
-            _text(task): _text(why)
-            for task, why in (dropped.items() if isinstance(dropped, Mapping) else ())
-            if _text(task)
+            line_of(task): line_of(why)
+            for task, why in mapping_of(record.get("dropped")).items()
+            if line_of(task)
         },
         agreement=_numbers(record.get("agreement")),
     )
 
 
 def _numbers(record: object) -> dict[str, float]:
-    if not isinstance(record, Mapping):
-        return {}
-    found = {_text(name): _number(value) for name, value in record.items() if _text(name)}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _number(value: object) -> float | None:
-    """Return a finite number as a float; None for anything else, too large integers included."""
-    number = read_number(value) if isinstance(value, int | float) else None
-    return None if number is None or abs(number) > sys.float_info.max else float(number)
-
-
-def _count(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return value if 0 <= value < LARGEST_COUNT else None
-
-
-def _text(value: object) -> str:
-    """Return one line of printable text; other characters become "?"."""
-    if not isinstance(value, str):
-        return ""
-    line = " ".join(value[: 4 * LONGEST_NAME].split())[:LONGEST_NAME]
-    return "".join(character if character.isprintable() else "?" for character in line)
+    found = {line_of(name): number_of(value) for name, value in mapping_of(record).items()}
+    return {name: value for name, value in found.items() if name and math.isfinite(value)}
 
 
 TASKS_NAMED = 3
@@ -332,12 +304,8 @@ def _sources(origin: Origin, trial_names: Mapping[str, str]) -> str:
 def _dropped(guard: Guard | None) -> str:
     if guard is None or not guard.dropped or guard.history == "none":
         return ""
-    count = len(guard.dropped)
-    lead = (
-        "1 earlier task is dropped,"
-        if count == 1
-        else f"{count} earlier tasks are dropped, such as"
-    )
+    many = "earlier tasks are dropped, such as"
+    lead = counted(len(guard.dropped), "earlier task is dropped,", many)
     task, why = min(guard.dropped.items())
     return f"{lead} {task}{f': {why}' if why else ''}."
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ import pyarrow as pa
 from search.history.curves import columns_of
 from search.history.curves import renamed as renamed_curves
 from search.history.search import Search
-from search.history.table import TRIALS, configuration_of
+from search.history.table import TRIALS, configuration_of, with_column
 from search.space import SearchSpace
 
 
@@ -55,16 +55,14 @@ def renamed_trials(
 ) -> tuple[pa.Table, Renames]:
     """Return a TRIALS table under new names, and what was renamed in it."""
     counts: Counter[tuple[str, str, str]] = Counter()
+
+    def names_of(search: str, configuration: Collection[str]) -> dict[str, str]:
+        names = _applicable(hyperparameters, configuration)
+        counts.update((search, old, new) for old, new in names.items())
+        return names
+
     if hyperparameters:
-        texts = []
-        rows = (trials.column(name).to_pylist() for name in ("search", "configuration"))
-        for search, text in zip(*rows, strict=True):
-            configuration = configuration_of(text)
-            names = _applicable(hyperparameters, configuration)
-            counts.update((search, old, new) for old, new in names.items())
-            renamed = {names.get(name, name): value for name, value in configuration.items()}
-            texts.append(json.dumps(renamed) if names else text)
-        trials = _with_column(trials, "configuration", pa.array(texts, pa.string()))
+        trials = renamed_configurations(trials, names_of)
     if metrics:
         logged = [each or [] for each in trials.column("objectives").to_pylist()]
         curves = trials.column("curves").combine_chunks()
@@ -78,10 +76,29 @@ def renamed_trials(
             for each, names in zip(logged, new, strict=True)
         ]
         column = pa.array(objectives, TRIALS.field("objectives").type)
-        trials = _with_column(trials, "objectives", column)
+        trials = with_column(trials, "objectives", column)
         named = renamed_curves(curves, lambda place, name: new[place].get(name, name))
-        trials = _with_column(trials, "curves", named)
+        trials = with_column(trials, "curves", named)
     return trials, Renames(counts, frozenset(metrics.values()))
+
+
+def renamed_configurations(
+    trials: pa.Table, names_of: Callable[[str, Collection[str]], Mapping[str, str]]
+) -> pa.Table:
+    """Return a TRIALS table with other names of hyperparameters.
+
+    Args:
+        trials: The table.
+        names_of: Search and names of a trial's hyperparameters -> their old and new names.
+    """
+    texts = []
+    rows = (trials.column(name).to_pylist() for name in ("search", "configuration"))
+    for search, text in zip(*rows, strict=True):
+        configuration = configuration_of(text)
+        names = names_of(search, configuration)
+        renamed = {names.get(name, name): value for name, value in configuration.items()}
+        texts.append(json.dumps(renamed) if names else text)
+    return with_column(trials, "configuration", pa.array(texts, pa.string()))
 
 
 def renamed_search(
@@ -104,10 +121,6 @@ def renamed_search(
     )
     inferred = frozenset(names.get(name, name) for name in search.inferred)
     return replace(search, space=space, objectives=objectives, inferred=inferred)
-
-
-def _with_column(trials: pa.Table, name: str, column: pa.Array) -> pa.Table:
-    return trials.set_column(TRIALS.get_field_index(name), TRIALS.field(name), column)
 
 
 def _applicable(rename: Mapping[str, str], taken: Collection[str]) -> dict[str, str]:

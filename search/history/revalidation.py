@@ -11,12 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
+from search.history.records import line_of, mapping_of, number_of
 from search.history.trial import Trial
 from search.objectives.objective import value_text
-from search.space.values import read_number
 
 CONFIRM = "confirm"  # the step of such a trial
 
@@ -99,25 +98,21 @@ class Revalidation:
 
 def read_revalidation(origin: object) -> Revalidation | None:
     """Read a revalidation from a trial's origin as a store has it; None if it has none."""
-    if not isinstance(origin, Mapping) or origin.get("step") != CONFIRM:
+    record = mapping_of(mapping_of(origin).get("revalidates"))
+    if mapping_of(origin).get("step") != CONFIRM or not isinstance(record.get("trial"), str):
         return None
-    record = origin.get("revalidates")
-    if not isinstance(record, Mapping) or not isinstance(record.get("trial"), str):
-        return None
-    trial = "".join(each if each.isprintable() else "?" for each in record["trial"][:300])
-    expected, accepted = record.get("expected"), record.get("accepted")
     values = {
         metric: number
-        for metric, value in (expected.items() if isinstance(expected, Mapping) else ())
-        if isinstance(metric, str) and math.isfinite(number := _bound(value, math.nan))
+        for metric, value in mapping_of(record.get("expected")).items()
+        if isinstance(metric, str) and math.isfinite(number := number_of(value))
     }
     bounds: dict[str, tuple[float, float]] = {}
-    for metric, pair in accepted.items() if isinstance(accepted, Mapping) else ():
+    for metric, pair in mapping_of(record.get("accepted")).items():
         if metric in values and isinstance(pair, list | tuple) and len(pair) == 2:
-            low, high = _bound(pair[0], -math.inf), _bound(pair[1], math.inf)
+            low, high = number_of(pair[0], -math.inf), number_of(pair[1], math.inf)
             if low <= high:
                 bounds[metric] = (low, high)
-    return Revalidation(trial, values, bounds)
+    return Revalidation(line_of(record["trial"]), values, bounds)
 
 
 def changes_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
@@ -132,18 +127,9 @@ def changes_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
 
 def started(trial: Trial) -> float:
     """Return when a trial started, in seconds since 1970; 0 if that is unknown."""
-    return trial.started.timestamp() if isinstance(trial.started, datetime) else 0.0
+    return trial.started.timestamp() if trial.started else 0.0
 
 
 def is_before(trial: Trial, change: Trial) -> bool:
     """Whether a trial was trained before a change showed; no trial of the search that showed it."""
     return trial.search != change.search and started(trial) < started(change)
-
-
-def _bound(value: object, otherwise: float) -> float:
-    """Return a finite number of a store as a float; `otherwise` for anything else."""
-    number = read_number(value) if isinstance(value, int | float) else None
-    try:
-        return otherwise if number is None else float(number)
-    except OverflowError:
-        return otherwise

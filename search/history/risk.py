@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models.hyperparameters.hyperparameter import LARGEST_COUNT
 from search.history.plurals import counted
+from search.history.records import count_of, line_of, mapping_of, number_of
 
 # Under this name a record counts the failed trials of the search itself.
 THIS_SEARCH = "this search"
 TASKS_NAMED = 3
 # Records name fewer runs; a store may hold anything.
 _RUNS_READ = 10
-_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -59,22 +58,14 @@ class Risk:
 
 def read_risk(origin: Mapping[str, object]) -> Risk:
     """Read the risk of an origin; what is not known of it has its default."""
-    record = origin.get("risk")
-    if not isinstance(record, Mapping):
-        return Risk()
-    probability, failed, runs = (record.get(name) for name in ("probability", "failed", "runs"))
-    if isinstance(probability, bool) or not isinstance(probability, int | float):
-        return Risk()
+    record = mapping_of(origin.get("risk"))
+    probability, runs = number_of(record.get("probability")), record.get("runs")
     if not 0 <= probability <= 1:  # NaN, too
         return Risk()
     counts = {
-        _printable(task): count
-        for task, count in (failed.items() if isinstance(failed, Mapping) else ())
-        if isinstance(count, int) and not isinstance(count, bool) and 0 < count < LARGEST_COUNT
+        line_of(task): number
+        for task, failed in mapping_of(record.get("failed")).items()
+        if (number := count_of(failed))
     }
     named = runs[:_RUNS_READ] if isinstance(runs, list | tuple) else ()
-    return Risk(float(probability), counts, tuple(_printable(run) for run in named))
-
-
-def _printable(name: object) -> str:
-    return "".join(each if each.isprintable() else "?" for each in str(name)[:_LONGEST_NAME])
+    return Risk(probability, counts, tuple(line_of(run) for run in named))

@@ -16,7 +16,9 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from models.hyperparameters.hyperparameter import LARGEST_COUNT
 from search.history.causes import last_line
+from search.history.records import number_of
 from search.history.states import FROM_OPTUNA
 from search.history.trial import Trial
 from search.objectives.objective import UNKNOWN, Objective, directions_of, from_lists
@@ -131,14 +133,14 @@ def stated_reason(frozen: FrozenTrial) -> str:
 
 
 def stated_cost(frozen: FrozenTrial) -> dict[str, Any]:
-    """Return the fields of a trial that its attributes of cost state, if they are numbers.
+    """Return the fields of a trial that its attributes of cost state, if they can be costs.
 
     The time from ask to tell is not among them: of a running search it is another one at each run,
     and a proposal must not be.
     """
-    found = {name: frozen.user_attrs.get(name) for name in COST_ATTRIBUTES}
+    found = {name: number_of(frozen.user_attrs.get(name)) for name in COST_ATTRIBUTES}
+    if found["epoch"] >= LARGEST_COUNT:
+        del found["epoch"]
     return {
-        name: int(value) if name == "epoch" else float(value)
-        for name, value in found.items()
-        if isinstance(value, int | float) and math.isfinite(value) and value > 0
+        name: int(value) if name == "epoch" else value for name, value in found.items() if value > 0
     }

@@ -1,8 +1,9 @@
 """History as Arrow tables, the form in which it is read, cached and written to parquet.
 
-Columns named *_json hold JSON text, because configurations and spaces have no common schema. Most
-trials are read for their values only; the curves of 10,000 trials with 100 points each would be a
-million dictionary entries that nobody reads, so they stay in Arrow until they are accessed.
+`configuration`, `origin` and columns named *_json hold JSON text, because configurations and spaces
+have no common schema. Most trials are read for their values only; the curves of 10,000 trials with
+100 points each would be a million dictionary entries that nobody reads, so they stay in Arrow until
+they are accessed.
 """
 
 from __future__ import annotations
@@ -160,6 +161,11 @@ def search_row(search: Search) -> dict[str, Any]:
 def with_time(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row of `search_row` with its time parsed."""
     return row | {"started": datetime.fromisoformat(row["started"])}
+
+
+def with_column(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
+    """Return a table with another column in place of the one of this name."""
+    return table.set_column(table.schema.get_field_index(name), table.schema.field(name), column)
 
 
 def rejected_from_table(table: pa.Table) -> tuple[Rejected, ...]:

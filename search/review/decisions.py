@@ -76,8 +76,7 @@ def decide(
 ) -> Decision:
     """Returns a decision with its sentence."""
     decision = Decision(search, subject, kind, trials, theirs, ours, "")
-    sentence = _sentence(decision, f"in {search}", trials)
-    return Decision(search, subject, kind, trials, theirs, ours, sentence)
+    return replace(decision, sentence=_sentence(decision, f"in {search}", trials))
 
 
 def decision_lines(decisions: Iterable[Decision]) -> list[str]:

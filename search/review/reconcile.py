@@ -66,8 +66,8 @@ class Reconciled:
             ]
         shown = [text for text in texts if text.startswith("proposed rename")][:limit]
         hidden = len(texts) - len(shown)
-        what = "difference" if hidden == 1 else "differences"
-        rest = f"{hidden} {what} to earlier spaces and objectives; `twentieth review` lists all"
+        what = counted(hidden, "difference")
+        rest = f"{what} to earlier spaces and objectives; `twentieth review` lists all"
         return shown + [rest] * (hidden > 0)
 
 

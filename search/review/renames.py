@@ -77,10 +77,14 @@ def proposed_metric_renames(missing: Sequence[str], logged: Collection[str]) -> 
 
 
 def _metric_words(name: str) -> frozenset[str]:
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)  # valAcc
-    words = {word for word in re.split(r"[\W_]+", spaced.lower()) if word}
-    words = {_METRICS.get(word, word) for word in words}
+    words = {_METRICS.get(word, word) for word in _words(name)}
     return frozenset(words - _VALIDATION or words)
+
+
+def _words(name: str) -> list[str]:
+    """Returns the words of `batch_size`, `batch-size` or `batchSize` in small letters."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return [word for word in re.split(r"[\W_]+", spaced.lower()) if word]
 
 
 def likeness(first: str, second: str) -> float:
@@ -114,9 +118,7 @@ def _parts(name: str) -> tuple[str, str]:
     """Returns the part before the last dot or slash, and the rest in standard terms."""
     parent, _, own = name.replace("/", ".").rpartition(".")
     parent = "" if parent in ("config", "params", "hparams", "args") else parent
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", own)  # batchSize
-    words = [word for word in re.split(r"[\W_]+", spaced.lower()) if word]
-    words = ["num" if word in _COUNTS else word for word in words]
+    words = ["num" if word in _COUNTS else word for word in _words(own)]
     words = [word for word in words if word not in _IDLE] or words
     text = " ".join(words)
     return parent, _SYNONYMS.get(text, text)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from search.history.plurals import counted
 from search.tracking import tag_names
-from search.tracking.store import DELETED, all_runs, paged
+from search.tracking.store import DELETED, all_runs, is_missing, paged
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,7 +32,7 @@ def living_tags(client: MlflowClient, summary_run: str) -> dict[str, str]:
     try:
         run = client.get_run(summary_run)
     except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+        if not is_missing(error):
             raise
         text = "its summary run is no longer in the store; fix: start a new search"
         raise SearchDeleted(text) from error

@@ -55,7 +55,7 @@ def runs_without_owner(client: MlflowClient) -> dict[str, int]:
     alive = {
         run.data.tags[tag_names.SEARCH]
         for run in summaries
-        if tag_names.SEARCH in run.data.tags and _may_live(run.data.tags)
+        if tag_names.SEARCH in run.data.tags and is_alive(run.data.tags)
     }
     return dict(Counter(search for search in ours if search not in alive))
 
@@ -64,10 +64,3 @@ def params_too_long(choices: Mapping[str, tuple[Any, ...]]) -> dict[str, int]:
     """Returns hyperparameter -> length of its longest choice, for those that MLflow would cut."""
     longest = {name: max(len(str(value)) for value in each) for name, each in choices.items()}
     return {name: length for name, length in longest.items() if length > PARAM_CHARACTERS}
-
-
-def _may_live(tags: Mapping[str, str]) -> bool:
-    try:
-        return is_alive(tags)
-    except ValueError:  # a heartbeat that is not a number was not written by us
-        return False

@@ -20,6 +20,7 @@ from filelock import FileLock
 
 from search.tracking import tag_names
 from search.tracking.deleted import living_tags
+from search.tracking.runs import real_number, whole_number
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,6 +34,8 @@ WATCH_SECONDS = 3 * HEARTBEAT_SECONDS
 POLL_SECONDS = 2.0
 # A claim writes four tags, which takes seconds on a slow server.
 CLAIM_LOCK_SECONDS = 60.0
+# As `owner_name` writes it.
+_OWNER = re.compile(r"(?P<host>.+):(?P<pid>[0-9]{1,9}):(?P<started>[0-9]{1,12})")
 
 
 class SearchIsAlive(RuntimeError):
@@ -45,21 +48,19 @@ def owner_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{started:.0f}"
 
 
-def is_alive(tags: Mapping[str, str], now: float | None = None) -> bool:
+def is_alive(tags: Mapping[str, str]) -> bool:
     """Returns whether a search's owner seems to be alive, from the tags of its summary run.
 
     A quick check for listings; `claim` is exact. On the owner's own machine the process is looked
     up, so a killed driver is noticed at once. Elsewhere the age of the heartbeat decides, which is
-    wrong by the difference of the two clocks, so a heartbeat far in the future counts as stale.
-
-    Raises:
-        ValueError: the heartbeat is not a number.
+    wrong by the difference of the two clocks, so a heartbeat far in the future counts as stale, as
+    does one that is no number.
     """
     known = _known_here(tags)
     if known is not None:
         return known
-    heartbeat = float(tags.get(tag_names.HEARTBEAT, "0"))
-    return abs((now or time.time()) - heartbeat) < STALE_SECONDS
+    heartbeat = real_number(tags.get(tag_names.HEARTBEAT))
+    return abs(time.time() - heartbeat) < STALE_SECONDS
 
 
 def claim(
@@ -80,15 +81,15 @@ def claim(
         SearchDeleted: it was deleted in the store.
     """
     storage.mkdir(parents=True, exist_ok=True)
-    watched = _watch(
-        client, summary_run, watch_seconds
-    )  # before taking the lock, which others may wait for
+    # Before taking the lock, which others may wait for.
+    watched = _watch(client, summary_run, watch_seconds)
     with FileLock(storage / "claim.lock", timeout=CLAIM_LOCK_SECONDS):
         tags = living_tags(client, summary_run)
         known = _known_here(tags)
         if known or (known is None and _heartbeat(tags) != watched):
             raise SearchIsAlive(_who(tags))
-        generation = max(int(tags.get(tag_names.GENERATION, "0")), newest_generation(storage)) + 1
+        known_generation = whole_number(tags.get(tag_names.GENERATION))
+        generation = max(known_generation, newest_generation(storage)) + 1
         try:  # decides where file locks do not work (some network file systems)
             with (storage / f"generation-{generation}").open("x") as file:
                 file.write(owner)
@@ -151,15 +152,14 @@ def newest_generation(storage: Path) -> int:
 
 
 def _known_here(tags: Mapping[str, str]) -> bool | None:
-    """Returns whether the owner is alive; None if it is on another machine."""
+    """Returns whether the owner is alive; None for one elsewhere, or a name that is not ours."""
     owner = tags.get(tag_names.OWNER, "")
     if not owner or tags.get(tag_names.STATE) != "running":
         return False
-    host, _, rest = owner.rpartition(":")[0].partition(":")
-    started = owner.rpartition(":")[2]
-    if host == socket.gethostname() and rest.isdigit():
-        return _process_lives(int(rest), float(started))
-    return None
+    match = _OWNER.fullmatch(owner)
+    if match is None or match["host"] != socket.gethostname():
+        return None
+    return _process_lives(int(match["pid"]), int(match["started"]))
 
 
 def _watch(client: MlflowClient, summary_run: str, seconds: float) -> tuple[str, ...]:
@@ -189,7 +189,7 @@ def _heartbeat(tags: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def _process_lives(pid: int, started: float) -> bool:
+def _process_lives(pid: int, started: int) -> bool:
     try:
         process = psutil.Process(pid)
         # Process ids are reused, so the start time must agree too (to a second or two).

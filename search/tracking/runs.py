@@ -108,12 +108,17 @@ def clean(text: object) -> str:
 
 
 def whole_number(value: Any) -> int:
-    """Returns a time or a step as an integer; 0 for anything but a 64-bit integer."""
+    """Returns a time, a step or a count as an integer; 0 for anything but a 64-bit integer."""
     try:
         found = int(value)
     except (TypeError, ValueError, OverflowError):
         return 0
     return found if -(2**63) <= found < 2**63 else 0
+
+
+def trial_number(text: str) -> int | None:
+    """Returns the number of a trial; None for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 10 else None
 
 
 def real_number(value: Any) -> float:

@@ -93,6 +93,11 @@ def without_password(uri: str) -> str:
     return uri.replace(f":{password}@", ":***@") if password else uri
 
 
+def first_line(error: BaseException) -> str:
+    """Returns the first line of what an error says; its name if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def allowed_hosts(tracking_uri: str) -> str:
     """Returns what to do about a server that refuses the name it is called by."""
     host = urlsplit(tracking_uri).netloc.rpartition("@")[2]
@@ -168,7 +173,7 @@ def _refused(uri: str, answer: ServerAnswer, *, is_known: bool) -> tuple[str, st
 def _unreached(uri: str, error: OSError, proxy: str) -> tuple[str, str]:
     """Returns why nothing answered, and what to do."""
     host, first = urlsplit(uri).hostname, _first_cause(error)
-    why = getattr(first, "strerror", None) or (str(first).splitlines() or [type(first).__name__])[0]
+    why = getattr(first, "strerror", None) or first_line(first)
     if isinstance(first, TimeoutError):
         within = f"does not answer within {ANSWER_SECONDS:.0f} s"
         through = f" through the proxy {proxy}" if proxy else ""

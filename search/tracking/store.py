@@ -24,7 +24,7 @@ from filelock import FileLock
 
 from search.tracking import tag_names
 from search.tracking.schema import is_database, refuse_other_schema, revision_of
-from search.tracking.server import check_that_it_answers, without_password
+from search.tracking.server import check_that_it_answers, first_line, without_password
 from search.tracking.uris import artifact_location, check_uri, client_uri, database_path
 
 if TYPE_CHECKING:
@@ -120,7 +120,11 @@ def _opened(tracking_uri: str, *, creates: bool) -> MlflowClient:
         _make_folder(database)
     elif not os.path.exists(database):
         raise NoStore(tracking_uri, f"no file {database}")
-    with FileLock(f"{database}.lock", timeout=CREATION_LOCK_SECONDS):
+    try:
+        lock = FileLock(f"{database}.lock", timeout=CREATION_LOCK_SECONDS).acquire()
+    except OSError as error:  # its own Timeout is one
+        raise _unopened(database, error) from error
+    with lock:
         _check_that_it_opens(database)
         return _answering(tracking_uri, creates=creates)
 
@@ -144,7 +148,7 @@ def while_away(
             if is_refusal(error):
                 raise
             if waited >= seconds:
-                why = str(error).splitlines()[0]
+                why = first_line(error)
                 raise ConnectionError(f"the store was away for {waited:.0f} s: {why}") from error
         sleep(pause)
         waited, pause = waited + pause, min(2 * pause, LONGEST_PAUSE_SECONDS)
@@ -155,6 +159,11 @@ def is_refusal(error: Exception) -> bool:
     return getattr(error, "error_code", "") in FINAL_ERRORS
 
 
+def is_missing(error: Exception) -> bool:
+    """Returns whether an error says that the store does not have what was asked for."""
+    return getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
+
+
 def trouble_in_words(error: Exception) -> str:
     """Returns what an error of a store says and what to do; "" if it is none of a store."""
     from mlflow.exceptions import MlflowException
@@ -162,7 +171,7 @@ def trouble_in_words(error: Exception) -> str:
 
     if not isinstance(error, MlflowException | SQLAlchemyError):
         return ""
-    what = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    what = first_line(error)
     if is_refusal(error):
         fix = "ask for permission to write to it, or name another one with --tracking-uri"
         return f"the tracking store refuses this: {what}; fix: {fix}"
@@ -228,7 +237,7 @@ def _answering(tracking_uri: str, *, creates: bool) -> MlflowClient:
         client = MlflowClient(client_uri(tracking_uri))
         client.search_experiments(max_results=1)  # the first call creates the tables
     except (OSError, MlflowException, SQLAlchemyError) as error:
-        shown, why = without_password(tracking_uri), str(error).splitlines()[0]
+        shown, why = without_password(tracking_uri), first_line(error)
         raise ConnectionError(
             f"tracking store {shown!r} cannot be opened: {why}; fix: check that it is an MLflow "
             "store and that its folder is writable, or name another with --tracking-uri"
@@ -339,5 +348,7 @@ def tags_of(client: MlflowClient, run_id: str) -> dict[str, str]:
     try:
         return dict(client.get_run(run_id).data.tags)
     except MlflowException as error:
+        if not is_missing(error):
+            raise
         message = f"no run {run_id!r} in this store; fix: name a trial as SEARCH#TRIAL"
         raise LookupError(message) from error

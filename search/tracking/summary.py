@@ -20,7 +20,7 @@ from search.objectives.objective import Objective, to_row
 from search.tracking import tag_names
 from search.tracking.deleted import SearchDeleted, deleted_search
 from search.tracking.ownership import is_alive
-from search.tracking.runs import FOREIGN
+from search.tracking.runs import FOREIGN, UNREADABLE, whole_number
 from search.tracking.store import all_experiments, all_runs, trial_runs
 from search.tracking.write.batch import Batch, rounded
 
@@ -173,7 +173,7 @@ def all_summaries(client: MlflowClient) -> list[Summary]:
     for run in all_runs(client, experiments, f"tags.`{tag_names.KIND}` = 'search'"):
         try:
             summaries.append(_summary(run))
-        except (KeyError, ValueError, TypeError):
+        except UNREADABLE:
             continue
     return summaries
 
@@ -237,7 +237,8 @@ def settle(client: MlflowClient, experiment: str, search: str) -> dict[str, int]
     counts = {"interrupted": 0, "merged": 0}
     sharing: dict[str, list[Any]] = {}
     for run in trial_runs(client, experiment, search):
-        sharing.setdefault(run.data.tags[tag_names.TRIAL_KEY], []).append(run)
+        key = run.data.tags.get(tag_names.TRIAL_KEY, run.info.run_id)
+        sharing.setdefault(key, []).append(run)
     for runs in sharing.values():
         if len(runs) > 1:
             runs.sort(key=lambda run: _progress(client, run), reverse=True)
@@ -253,7 +254,7 @@ def settle(client: MlflowClient, experiment: str, search: str) -> dict[str, int]
 
 
 def _progress(client: MlflowClient, run: Any) -> tuple[bool, int]:
-    tags, steps = run.data.tags, [int(run.data.tags.get(tag_names.EPOCH, 0))]
+    tags, steps = run.data.tags, [whole_number(run.data.tags.get(tag_names.EPOCH))]
     for metric in run.data.metrics:  # the tag may lag
         steps += [point.step for point in client.get_metric_history(run.info.run_id, metric)]
     return tags.get(tag_names.STATE) == "complete", max(steps)
@@ -273,12 +274,12 @@ def _summary(run: Any) -> Summary:
         experiment_id=run.info.experiment_id,
         task=tags[tag_names.TASK],
         state="interrupted" if is_stale else state,
-        generation=int(tags.get(tag_names.GENERATION, "0")),
+        generation=whole_number(tags.get(tag_names.GENERATION)),
         spec_yaml=spec_yaml,
         storage=Path(tag_names.joined_tag(tag_names.STORAGE, tags) or ""),
         trials_budget=int(tags[tag_names.BUDGET]),
         warm_started_from=tuple(json.loads(tag_names.joined_tag(tag_names.WARM, tags) or "[]")),
-        environment=json.loads(tag_names.joined_tag(tag_names.ENVIRONMENT, tags) or "{}"),
-        initial_weights=json.loads(tag_names.joined_tag(tag_names.LINEAGES, tags) or "{}"),
+        environment=dict(json.loads(tag_names.joined_tag(tag_names.ENVIRONMENT, tags) or "{}")),
+        initial_weights=dict(json.loads(tag_names.joined_tag(tag_names.LINEAGES, tags) or "{}")),
         tags=tags,
     )

@@ -94,7 +94,7 @@ def families_of(uri: str) -> list[Family]:
     for experiment in (each.experiment_id for each in open_client(uri).search_experiments()):
         database = Database(uri, {})
         signatures = database.signatures([experiment], {experiment: {}})[experiment]
-        table = database.fetch(experiment, list(signatures), signatures, True)
+        table = database.fetch(experiment, list(signatures), signatures)
         families = sorted_families(parsed_runs(table), {})
         found += [(run, families.parents.get(run.parent or "")) for run in families.trials]
     assert found, "the store has no trial"

@@ -76,11 +76,6 @@ def hyperparameters(params: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in params.items() if not is_noise(name)}
 
 
-def trial_number(text: str) -> int | None:
-    """Parses the number of a trial; None for anything else."""
-    return int(text) if text.isdecimal() and len(text) < 10 else None
-
-
 def direction_names(text: str) -> tuple[str, ...]:
     """Parses `MINIMIZE,MAXIMIZE` or `['MINIMIZE', 'MAXIMIZE']`; () for anything else."""
     words = [word.strip(" '\"").lower() for word in text.strip("[]() ").split(",")]

@@ -17,14 +17,8 @@ from optuna.distributions import BaseDistribution
 from search.history.states import FROM_OPTUNA, state_of_run
 from search.objectives import Objective
 from search.tracking.foreign.distributions import distribution_of_text, value_of_text
-from search.tracking.foreign.layout import (
-    Reading,
-    direction_names,
-    hyperparameters,
-    is_noise,
-    trial_number,
-)
-from search.tracking.runs import Run
+from search.tracking.foreign.layout import Reading, direction_names, hyperparameters, is_noise
+from search.tracking.runs import Run, trial_number
 
 TOOL = "optuna"
 SUFFIX = "_distribution"

@@ -17,13 +17,8 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 
 from search.history.states import state_of_run
 from search.objectives import Objective
-from search.tracking.foreign.layout import (
-    Reading,
-    direction_names,
-    hyperparameters,
-    trial_number,
-)
-from search.tracking.runs import UNREADABLE, Run
+from search.tracking.foreign.layout import Reading, direction_names, hyperparameters
+from search.tracking.runs import UNREADABLE, Run, trial_number
 
 TOOL = "optuna"
 DIRECTIONS = "optuna.study_direction"

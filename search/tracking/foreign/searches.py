@@ -92,7 +92,6 @@ def _search_row(
     if epochs > 0:
         fingerprint["epochs"] = epochs
     speaking = next((trial.reading for trial in group if trial.reading.objectives), None)
-    goal = to_row(speaking.objectives if speaking else ())
     starts = [trial.run.start for trial in group if moment(trial.run.start)]
     is_running = any(trial.reading.state == "running" for trial in group)
     subject = [part for part in (data, model) if part]
@@ -101,8 +100,7 @@ def _search_row(
         "task": FOREIGN + "@".join([experiment, *subject]),
         "fingerprint_json": json.dumps(fingerprint),
         **_space(group, configurations),
-        "objectives": goal["objectives"],
-        "directions": goal["directions"],
+        **to_row(speaking.objectives if speaking else ()),
         "started": min(starts, default=0),
         "trials_budget": len(group),
         "epochs": max(epochs, 0),

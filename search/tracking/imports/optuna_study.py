@@ -23,7 +23,7 @@ from search.space.values import is_number
 from search.spec import Spec
 from search.spec.errors import nearest_name
 from search.tracking.imports.imported import Imported, ImportedRun, match_hyperparameters
-from search.tracking.server import without_password
+from search.tracking.server import first_line, without_password
 from search.tracking.uris import database_path
 
 TOOL = "optuna"
@@ -57,9 +57,8 @@ def open_study(storage: str, name: str = "") -> optuna.Study:
         if name in known:
             return optuna.load_study(study_name=name, storage=place)
     except SQLAlchemyError as error:
-        why = (str(error).splitlines() or [""])[0]
         fix = "fix: check the URL, and that the database answers"
-        raise ConnectionError(f"{shown} cannot be read: {why}; {fix}") from error
+        raise ConnectionError(f"{shown} cannot be read: {first_line(error)}; {fix}") from error
     except RuntimeError as error:  # Optuna's, of a schema that it does not know
         raise ValueError(f"{shown}: {error}; fix: optuna storage upgrade") from error
     except ImportError as error:

@@ -24,6 +24,7 @@ from search.history.table import (
     TRIALS,
     rejected_from_table,
     searches_from_table,
+    with_column,
 )
 from search.spec.errors import nearest_name
 from search.tracking.read.cache import Cache, Meaning, digest_of, folder_for
@@ -192,9 +193,7 @@ def _updated(
     changed = [run for run in signatures if known.get(run) != signatures[run]]
     runs = cached.filter(pc.is_in(cached.column("run_id"), pa.array(unchanged, pa.string())))
     if changed:
-        of_all = len(changed) == len(signatures)
-        fetched = source.fetch(experiment, changed, signatures, of_all=of_all)
-        runs = pa.concat_tables([runs, fetched])
+        runs = pa.concat_tables([runs, source.fetch(experiment, changed, signatures)])
     if not cache.keep_runs(experiment, runs):
         source.marks[experiment] = None  # the cache does not hold what was read
     return runs
@@ -210,6 +209,6 @@ def _selected(meaning: Meaning, wanted: Sequence[str] | None, task: str) -> Mean
         rejected = [row for row in rejected if row["search"] in wanted]
     if task:
         column = pa.array([task] * len(trials), pa.string())
-        trials = trials.set_column(TRIALS.get_field_index("task"), TRIALS.field("task"), column)
+        trials = with_column(trials, "task", column)
         searches = [row | {"task": task} for row in searches]
     return Meaning(trials, searches, rejected)

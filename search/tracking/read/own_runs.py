@@ -63,25 +63,26 @@ def _search_row(run: Run) -> dict[str, Any]:
         raise ValueError(
             f"its search's id begins with {FOREIGN!r}, which is reserved for other tools"
         )
-    goal = {
-        "objectives": _strings(tags[tag_names.OBJECTIVES]),
-        "directions": _directions(tags[tag_names.DIRECTIONS]),
-        "roles_json": tag_names.joined_tag(tag_names.ROLES, tags),
-    }
+    objectives = from_row(
+        {
+            "objectives": _strings(tags[tag_names.OBJECTIVES]),
+            "directions": _directions(tags[tag_names.DIRECTIONS]),
+            "roles_json": tag_names.joined_tag(tag_names.ROLES, tags),
+        }
+    )
     return {
         "search": tags[tag_names.SEARCH],
         "run_id": run.run_id,
         "task": tags[tag_names.TASK],
         "fingerprint_json": fingerprint,
         "space_json": space,
-        **goal,
+        **to_row(objectives),
         "started": moment(run.start) or 0,
         "trials_budget": _count(tags.get(tag_names.BUDGET, 0)),
         "epochs": _count(spec_numbers.get("epochs", 0)),
         "seed": _count(spec_numbers.get("seed", 0), 2**32),
         "state": state,
         "warm": json.loads(tag_names.joined_tag(tag_names.WARM, tags) or "[]") != [],
-        "roles_json": to_row(from_row(goal))["roles_json"],
     }
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from search.history.curves import counted_from_one, last_epochs, renamed
-from search.history.table import TRIALS
+from search.history.table import TRIALS, with_column
 from search.tracking import tag_names
 from search.tracking.foreign.rows import ForeignRuns
 from search.tracking.read.cache import Meaning
@@ -66,4 +66,4 @@ def _table(rows: list[dict[str, Any]], curves: pa.ListArray) -> pa.Table:
     rows = sorted(rows, key=lambda row: (row["started"] or 0, row["number"]))
     table = pa.Table.from_pylist(rows, schema=TRIALS)
     chosen = curves.take(pa.array([row["place"] for row in rows], pa.int64()))
-    return table.set_column(TRIALS.get_field_index("curves"), TRIALS.field("curves"), chosen)
+    return with_column(table, "curves", chosen)

@@ -17,9 +17,10 @@ import numpy as np
 import pyarrow as pa
 
 from search.history.curves import Points, curves_of
+from search.history.table import with_column
 from search.tracking import tag_names
 from search.tracking.runs import CONTEXT, RAW, checksum, clean, raw_row, real_number, whole_number
-from search.tracking.store import PAGE, paged
+from search.tracking.store import PAGE, is_missing, paged
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -71,15 +72,12 @@ class Server:
         return found
 
     def fetch(
-        self, experiment: str, run_ids: Sequence[str], signatures: Mapping[str, str], of_all: bool
+        self, experiment: str, run_ids: Sequence[str], signatures: Mapping[str, str]
     ) -> pa.Table:
         """Returns the runs with these ids as a RAW table."""
         runs = [self._runs[run_id] for run_id in run_ids]
         rows = [_row(run, signatures[run.info.run_id]) for run in runs]
-        table = pa.Table.from_pylist(rows, schema=RAW)
-        return table.set_column(
-            RAW.get_field_index("curves"), RAW.field("curves"), self._curves(runs)
-        )
+        return with_column(pa.Table.from_pylist(rows, schema=RAW), "curves", self._curves(runs))
 
     def _full(self, experiment: str) -> float:
         return self._before.get(experiment, (0.0, 0.0))[1]
@@ -125,7 +123,7 @@ class Server:
             try:
                 found.append(self._client.get_run(run_id))
             except MlflowException as error:
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                if not is_missing(error):
                     raise
         return found
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -18,10 +19,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from sqlalchemy import Engine, Select, column, create_engine, func, select, table
 from sqlalchemy.pool import NullPool
 
 from search.history.curves import Points, curves_of
+from search.history.table import with_column
 from search.tracking import tag_names
 from search.tracking.runs import CONTEXT, RAW, checksum, clean, raw_row, real_number, whole_number
 from search.tracking.uris import database_path
@@ -74,6 +77,24 @@ ROWS_AT_ONCE = 2_000
 SETTLED_SECONDS = 2.5
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """The runs of an experiment to be read: id -> row, and whether there are no others."""
+
+    experiment: str
+    places: Mapping[str, int]
+    is_all: bool
+
+    def restricted(self, query: Select[Any]) -> Iterator[Select[Any]]:
+        """Yields the query for these runs: one if there are no others, else in portions."""
+        if self.is_all:
+            yield query.where(RUNS.c.experiment_id == int(self.experiment))
+            return
+        ids = list(self.places)
+        for start in range(0, len(ids), IDS_A_QUERY):
+            yield query.where(RUNS.c.run_uuid.in_(ids[start : start + IDS_A_QUERY]))
+
+
 class Database:
     """The runs of an SQL store: `signatures` lists them, `fetch` reads them."""
 
@@ -101,41 +122,43 @@ class Database:
         for run, experiment, *rest in self._all(experiments, RUNS.c.run_uuid, *INFO):
             place[run] = str(experiment)
             facts[run] = [*rest, 0]
+        # A run that begins between these queries is left to the next read.
         for run, key, value in self._all(experiments, *TAGS.c, source=TAGS):
-            facts[run][-1] += checksum([(key, value)])
+            if run in facts:
+                facts[run][-1] += checksum([(key, value)])
         counts = (func.count(), func.max(LATEST.c.timestamp), func.sum(LATEST.c.step))
         for origin, what in ((PARAMS, (func.count(),)), (LATEST, counts)):
             grouped = self._all(
                 experiments, origin.c.run_uuid, *what, source=origin, group=origin.c.run_uuid
             )
             for run, *counted in grouped:
-                facts[run] += [origin.name, *counted]
+                if run in facts:
+                    facts[run] += [origin.name, *counted]
         for run, values in facts.items():
             found[place[run]][run] = clean("|".join(map(str, values)))
         return found
 
     def fetch(
-        self, experiment: str, run_ids: Sequence[str], signatures: Mapping[str, str], of_all: bool
+        self, experiment: str, run_ids: Sequence[str], signatures: Mapping[str, str]
     ) -> pa.Table:
-        """Returns the runs with these ids as a RAW table; `of_all` if there are no others."""
-        runs = {run: index for index, run in enumerate(run_ids)}
+        """Returns the runs with these ids as a RAW table; `signatures` are of all in it."""
+        places = {run: index for index, run in enumerate(run_ids)}
+        wanted = _Wanted(experiment, places, is_all=len(run_ids) == len(signatures))
         texts: dict[str, list[dict[str, Any]]] = {
             origin.name: [{} for _ in run_ids] for origin in (PARAMS, TAGS, LATEST)
         }
         for origin in (PARAMS, TAGS):
-            for run, key, value in self._some(experiment, runs, of_all, *origin.c, source=origin):
-                texts[origin.name][runs[run]][clean(key)] = clean("" if value is None else value)
+            for run, key, value in self._some(wanted, *origin.c, source=origin):
+                texts[origin.name][places[run]][clean(key)] = clean("" if value is None else value)
         last = (LATEST.c.run_uuid, LATEST.c.key, LATEST.c.value, LATEST.c.is_nan)
-        for run, key, value, is_nan in self._some(experiment, runs, of_all, *last, source=LATEST):
-            texts["latest_metrics"][runs[run]][clean(key)] = (
+        for run, key, value, is_nan in self._some(wanted, *last, source=LATEST):
+            texts["latest_metrics"][places[run]][clean(key)] = (
                 float("nan") if is_nan else real_number(value)
             )
-        inputs = self._inputs(experiment, runs, of_all)
+        inputs = self._inputs(wanted)
         rows: list[dict[str, Any]] = [{} for _ in run_ids]
-        for run, _, name, status, stage, start, end in self._some(
-            experiment, runs, of_all, RUNS.c.run_uuid, *INFO
-        ):
-            index = runs[run]
+        for run, _, name, status, stage, start, end in self._some(wanted, RUNS.c.run_uuid, *INFO):
+            index = places[run]
             info = {"run_id": run, "name": name, "status": status, "stage": stage,
                     "start": start, "end": end}  # fmt: skip
             rows[index] = raw_row(
@@ -144,39 +167,34 @@ class Database:
                 signature=signatures[run],
             )  # fmt: skip
         ours = np.array([tag_names.KIND in tags for tags in texts["tags"]], dtype=bool)
-        curves = self._curves(experiment, runs, of_all, ours)
         is_there = [bool(row) for row in rows]  # a run may have been purged after it was listed
-        found = pa.Table.from_pylist([row or {} for row in rows], schema=RAW)
-        found = found.set_column(RAW.get_field_index("curves"), RAW.field("curves"), curves)
+        found = pa.Table.from_pylist(rows, schema=RAW)
+        found = with_column(found, "curves", self._curves(wanted, ours))
         return found.filter(pa.array(is_there, pa.bool_()))
 
     def close(self) -> None:
         """Closes the connections."""
         self._engine.dispose()
 
-    def _curves(
-        self, experiment: str, runs: Mapping[str, int], of_all: bool, ours: Any
-    ) -> pa.ListArray:
+    def _curves(self, wanted: _Wanted, ours: NDArray[np.bool_]) -> pa.ListArray:
         metrics: dict[str, int] = {}
         parts: list[tuple[Any, ...]] = []
-        for chunk in self._chunks(experiment, runs, of_all, *METRICS.c, source=METRICS):
+        for chunk in self._chunks(wanted, *METRICS.c, source=METRICS):
             run, key, step, time, value, is_nan = zip(*chunk, strict=True)
             values = _numbers(value, np.float64, real_number)
             steps, times = (_numbers(each, np.int64, whole_number) for each in (step, time))
             values[np.array([bool(flag) for flag in is_nan])] = np.nan
             codes = [metrics.setdefault(name, len(metrics)) for name in key]
-            parts.append(([runs[each] for each in run], codes, steps, times, values))
+            parts.append(([wanted.places[each] for each in run], codes, steps, times, values))
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
         if not columns:
             columns = [np.zeros(0, np.int64)] * 4 + [np.zeros(0)]
         return curves_of(Points(*columns), [clean(name) for name in metrics], ours)
 
-    def _inputs(
-        self, experiment: str, runs: Mapping[str, int], of_all: bool
-    ) -> dict[str, list[dict[str, str]]]:
+    def _inputs(self, wanted: _Wanted) -> dict[str, list[dict[str, str]]]:
         found: dict[str, list[dict[str, str]]] = {}
         for run, name, digest, profile, context in chain.from_iterable(
-            self._run(_restricted(INPUTS_OF_RUNS, experiment, runs, of_all))
+            self._run(wanted.restricted(INPUTS_OF_RUNS))
         ):
             found.setdefault(run, []).append(
                 {"name": name, "digest": digest, "profile": profile or "", "context": context or ""}
@@ -193,16 +211,12 @@ class Database:
                 self._run([query if group is None else query.group_by(group)])
             )
 
-    def _some(
-        self, experiment: str, runs: Mapping[str, int], of_all: bool, *what: Any, source: Any = RUNS
-    ) -> Iterable[Any]:
-        return chain.from_iterable(self._chunks(experiment, runs, of_all, *what, source=source))
+    def _some(self, wanted: _Wanted, *what: Any, source: Any = RUNS) -> Iterable[Any]:
+        return chain.from_iterable(self._chunks(wanted, *what, source=source))
 
-    def _chunks(
-        self, experiment: str, runs: Mapping[str, int], of_all: bool, *what: Any, source: Any
-    ) -> Iterator[Sequence[Any]]:
-        for chunk in self._run(_restricted(_with_runs(what, source), experiment, runs, of_all)):
-            rows = [row for row in chunk if row[0] in runs]  # others began after the listing
+    def _chunks(self, wanted: _Wanted, *what: Any, source: Any) -> Iterator[Sequence[Any]]:
+        for chunk in self._run(wanted.restricted(_with_runs(what, source))):
+            rows = [row for row in chunk if row[0] in wanted.places]  # others began since
             if rows:
                 yield rows
 
@@ -238,18 +252,6 @@ def _with_runs(what: Sequence[Any], source: Any) -> Select[Any]:
     if source is RUNS:
         return query
     return query.select_from(source.join(RUNS, RUNS.c.run_uuid == source.c.run_uuid))
-
-
-def _restricted(
-    query: Select[Any], experiment: str, runs: Mapping[str, int], of_all: bool
-) -> Iterator[Select[Any]]:
-    """Yields the query for these runs: one if they are all of the experiment, else in portions."""
-    if of_all:
-        yield query.where(RUNS.c.experiment_id == int(experiment))
-        return
-    ids = list(runs)
-    for start in range(0, len(ids), IDS_A_QUERY):
-        yield query.where(RUNS.c.run_uuid.in_(ids[start : start + IDS_A_QUERY]))
 
 
 def _numbers(values: Sequence[Any], dtype: type, read: Callable[[Any], Any]) -> Any:

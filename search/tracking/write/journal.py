@@ -16,7 +16,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,19 +53,12 @@ class Journal:
     Args:
         folder: the search's storage path.
         generation: the generation of the driver that writes.
-        open_file: opens the journal for appending, unbuffered; for tests.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        generation: int = 1,
-        open_file: Callable[[Path], BinaryIO] | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, generation: int = 1) -> None:
         self._generation = generation
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / FILE
-        self._open_file = open_file or _open_unbuffered
         self._lock = threading.Lock()
         self._waiting: deque[bytes] = deque()  # lines not written yet
         self._retrying: threading.Thread | None = None
@@ -139,7 +132,7 @@ class Journal:
             try:
                 if self._file is None:
                     _end_with_newline(self.path)  # a refused write may have cut a line
-                    self._file = self._open_file(self.path)
+                    self._file = _open_unbuffered(self.path)
                 while written < len(line):
                     written += self._file.write(line[written:])
             except OSError as error:

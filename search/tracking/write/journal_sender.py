@@ -20,6 +20,7 @@ from search.tracking import tag_names
 from search.tracking.artifacts import ArtifactsAway
 from search.tracking.deleted import SearchDeleted, living_tags
 from search.tracking.ownership import HEARTBEAT_SECONDS
+from search.tracking.runs import whole_number
 from search.tracking.stop_requests import StopRequests, read_stop_requests
 from search.tracking.store import LONGEST_PAUSE_SECONDS, is_refusal
 from search.tracking.write.journal import Event, read_events, save_sent_offset, sent_offset, size
@@ -277,7 +278,7 @@ class Writer:
             self.deleted = str(error)
             self._say(f"{self._search} stops: {self.deleted}")
             return
-        if int(tags.get(tag_names.GENERATION, self._generation)) > self._generation:
+        if whole_number(tags.get(tag_names.GENERATION)) > self._generation:
             self.has_lost_ownership.set()
             return
         self.stop_requests = read_stop_requests(tags, self._generation)

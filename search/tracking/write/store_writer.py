@@ -21,6 +21,7 @@ from search.history.provenance import ledger_metrics, read_origin
 from search.history.states import TO_MLFLOW, State
 from search.tracking import tag_names
 from search.tracking.artifacts import artifacts_of, keep_robustness
+from search.tracking.runs import trial_number
 from search.tracking.store import is_refusal, trial_runs
 from search.tracking.write.batch import TAGS_A_BATCH, Batch, rounded
 from search.tracking.write.journal import Event
@@ -209,10 +210,15 @@ class Sender:
         return self._runs.get(number)
 
     def _list_runs(self) -> None:
-        """Looks up which runs exist; of runs that share a key, the oldest is used."""
+        """Looks up which runs exist; of runs that share a key, the oldest is used.
+
+        A run whose number cannot be read is none of ours, whatever its other tags say.
+        """
         runs = trial_runs(self._client, self._experiment, self._search, stage=None)
         for run in reversed(runs):
-            number = int(run.data.tags[tag_names.NUMBER])
+            number = trial_number(run.data.tags.get(tag_names.NUMBER, ""))
+            if number is None:
+                continue
             if run.info.lifecycle_stage == "active":
                 self._runs[number] = run.info.run_id
             else:

@@ -92,10 +92,12 @@ def test_only_complete_trials_have_values_and_are_given_unasked(
     assert [trial.configuration["x"] for trial in history.prior_trials(state=named)] == [0.5]
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_complete_trial_with_a_value_that_is_not_finite_counts_as_failed(value: float) -> None:
+@pytest.mark.parametrize("values", [[0.9, math.nan], [0.9, math.inf], [0.9, -math.inf], [0.9]])
+def test_a_complete_trial_without_a_finite_value_of_each_objective_counts_as_failed(
+    values: list[float],
+) -> None:
     broken = FrozenTrial(
-        number=0, trial_id=0, state=TrialState.COMPLETE, value=None, values=[0.9, value],
+        number=0, trial_id=0, state=TrialState.COMPLETE, value=None, values=values,
         datetime_start=None, datetime_complete=None, params={"x": 0.5}, distributions={"x": X},
         user_attrs={}, system_attrs={}, intermediate_values={},
     )  # fmt: skip
@@ -103,9 +105,13 @@ def test_a_complete_trial_with_a_value_that_is_not_finite_counts_as_failed(value
     assert (trial.state, trial.values) == ("failed", ())
 
 
-def test_a_trial_with_too_few_values_counts_as_failed() -> None:
-    (trial,) = history_of(a=[frozen(0.5, [0.9])]).prior_trials(state=None)
-    assert (trial.state, trial.values) == ("failed", ())
+def test_a_stated_cost_that_can_be_none_is_unknown() -> None:
+    absurd = {"work": 10**400, "seconds": math.inf, "epoch": 1e300}
+    known = {"work": 3e12, "seconds": 7, "epoch": 3}
+    trials = [frozen(0.5, [0.9, 0.1], user_attrs=cost) for cost in (absurd, known)]
+    unknown, read = history_of(a=trials).prior_trials()
+    assert (unknown.work, unknown.seconds, unknown.epoch) == (0.0, 0.0, 0)
+    assert (read.work, read.seconds, read.epoch) == (3e12, 7.0, 3)
 
 
 def test_intermediate_values_are_the_first_objectives_curve() -> None:

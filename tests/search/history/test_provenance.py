@@ -121,7 +121,8 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
-KEYS = ("step", "source_runs", "source_tasks", "sampler", "prior_trials", "guard", "repeated")
+KEYS = ("step", "source_runs", "source_tasks", "sampler", "prior_trials", "guard", "repeated",
+        "forecast", "risk", "revalidates")  # fmt: skip
 
 
 @pytest.mark.slow

@@ -262,11 +262,6 @@ def test_a_failed_trial_has_no_values_to_be_compared_by_rank() -> None:
     assert not trial.is_by_rank
 
 
-def test_values_have_the_targets_order() -> None:
-    known = earlier([SGD], objectives=[PGD, ACCURACY], directions=["maximize"] * 2, values=[0.3, 1])
-    assert reconciled(known, objectives=[ACCURACY, PGD]).trials[0].values == (1.0, 0.3)
-
-
 @pytest.mark.parametrize("state", ["stopped", "failed"])
 def test_trials_that_ended_early_are_kept_without_values(state: str) -> None:
     (trial,) = reconciled(earlier([SGD], state=state, values=[])).trials

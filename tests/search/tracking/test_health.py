@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from search.tracking import health, tag_names
+from search.tracking import health
 from search.tracking.ownership import claim, owner_name
 from search.tracking.server import ServerAnswer, anonymous_answer
 from search.tracking.write.batch import Batch
@@ -21,16 +21,6 @@ def test_running_runs_of_a_live_search_are_not_zombies(tmp_path: Path) -> None:
     assert sum(health.runs_without_owner(store.client).values()) >= 1
     claim(store.client, store.summary_run, store.folder, owner_name())
     assert health.runs_without_owner(store.client) == {}
-
-
-def test_a_heartbeat_that_is_not_a_number_is_not_alive(tmp_path: Path) -> None:
-    store = new_store(tmp_path)
-    store.start(0)
-    store.writer().drain()
-    for name, text in ((tag_names.OWNER, "elsewhere:1:1"), (tag_names.STATE, "running"),
-                       (tag_names.HEARTBEAT, "soon")):  # fmt: skip
-        store.client.set_tag(store.summary_run, name, text)
-    assert store.search in health.runs_without_owner(store.client)
 
 
 def test_running_runs_of_other_tools_are_not_counted(tmp_path: Path) -> None:

@@ -46,10 +46,18 @@ def test_a_reused_process_id_is_not_the_owner() -> None:
 
 
 def test_in_listings_the_age_of_a_heartbeat_of_another_machine_decides() -> None:
-    now = 1_000_000.0
-    assert is_alive(tags("other:1:1", now - STALE_SECONDS + 1), now)
-    assert not is_alive(tags("other:1:1", now - STALE_SECONDS - 1), now)
-    assert not is_alive(tags("other:1:1", now + 3600), now), "a dead one whose clock was ahead"
+    now = time.time()
+    assert is_alive(tags("other:1:1", now - STALE_SECONDS / 2))
+    assert not is_alive(tags("other:1:1", now - STALE_SECONDS - 1))
+    assert not is_alive(tags("other:1:1", now + 3600)), "a dead one whose clock was ahead"
+
+
+@pytest.mark.parametrize("pid", ["\u00b2", "1" * 5_000, ""])
+def test_of_an_owner_that_is_none_of_our_names_the_heartbeat_decides(pid: str) -> None:
+    owner = f"{socket.gethostname()}:{pid}:yesterday"
+    assert is_alive(tags(owner, heartbeat=time.time()))
+    assert not is_alive(tags(owner, heartbeat=0))
+    assert not is_alive(tags(owner, heartbeat=0) | {tag_names.HEARTBEAT: "just now"})
 
 
 def test_a_finished_search_is_not_alive() -> None:

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.utils.rest_utils import verify_rest_response
@@ -22,6 +23,7 @@ from search.tracking.store import (
     ensure_experiment,
     is_refusal,
     open_client,
+    tags_of,
     while_away,
 )
 from search.tracking.summary import find_summary
@@ -54,10 +56,15 @@ def test_a_dead_server_is_named_within_seconds() -> None:
         open_client("http://127.0.0.1:9")
 
 
-def test_a_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db").write_text("this is no database, " * 100)
-    with pytest.raises(ConnectionError, match="cannot be opened"):
-        open_client(f"sqlite:///{tmp_path / 'mlflow.db'}")
+def test_a_store_that_another_process_holds_is_named_with_a_fix(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.tracking.store.CREATION_LOCK_SECONDS", 0.05)
+    with (
+        FileLock(tmp_path / "mlflow.db.lock"),
+        pytest.raises(ConnectionError, match=r"mlflow\.db cannot be opened: .*lock.*; fix: "),
+    ):
+        open_client(store.uri)
 
 
 def test_a_store_whose_folder_cannot_be_made_is_named_with_a_fix(tmp_path: Path) -> None:
@@ -110,6 +117,28 @@ def test_what_another_try_does_not_fix_is_not_tried_again() -> None:
 
     with pytest.raises(MlflowException, match="no such run"):
         while_away(action, 60, lambda seconds: pytest.fail("it waits"))
+
+
+def test_an_error_without_a_text_is_told_by_its_name() -> None:
+    def action() -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError, match="away for 0 s: ConnectionError"):
+        while_away(action, 0)
+
+
+def test_a_store_in_trouble_is_not_one_without_the_run(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(LookupError, match="no run 'abc' in this store; fix: name a trial as"):
+        tags_of(store.client, "abc")
+
+    def away(run_id: str) -> None:
+        raise MlflowException("the server is away")
+
+    monkeypatch.setattr(store.client, "get_run", away)
+    with pytest.raises(MlflowException, match="the server is away"):
+        tags_of(store.client, "abc")
 
 
 def test_a_deleted_experiment_stays_deleted_and_a_new_one_takes_its_place(store: Store) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from search.tracking import tag_names
-from search.tracking.summary import LISTED, find_summary, publish_files, settle
+from search.tracking.summary import LISTED, all_summaries, find_summary, publish_files, settle
 from tests.support.stores import Store, new_store
 
 
@@ -39,6 +39,15 @@ def test_of_runs_that_share_a_key_the_one_with_the_most_epochs_stays(
     assert counts == {"interrupted": 1, "merged": 1}
     assert [each.info.run_id for each in store.runs()] == [run.info.run_id]
     assert store.client.get_run(other.info.run_id).info.lifecycle_stage == "deleted"
+
+
+@pytest.mark.parametrize("text", ["[" * 4_000, "[1]", "no JSON"])
+def test_a_search_whose_tags_somebody_broke_does_not_hide_the_others(
+    store: Store, tmp_path: Path, text: str
+) -> None:
+    broken = new_store(tmp_path, "demo-3")
+    broken.client.set_tag(broken.summary_run, tag_names.ENVIRONMENT, text)
+    assert [each.search for each in all_summaries(store.client)] == [store.search]
 
 
 def test_a_report_leaves_the_verdict_and_the_totals_with_the_search_and_a_later_one_replaces_them(

@@ -132,40 +132,24 @@ def test_of_two_runs_with_one_key_the_one_furthest_along_counts(store: Store) ->
     assert sum("shares its trial key" in row.reason for row in history.rejected) == 2
 
 
-@pytest.mark.parametrize("state", ["running", "interrupted"])
-def test_the_epoch_of_a_trial_that_has_not_ended_comes_from_its_metrics(
-    store: Store, state: str
+@pytest.mark.parametrize(
+    ("state", "step", "epoch"),
+    [
+        ("running", 5, 5),
+        ("interrupted", 5, 5),
+        ("interrupted", 2**40, 2),  # no step that an epoch can be
+        ("complete", 9, 2),  # added after its end, whose tag does not lag
+    ],
+)
+def test_the_epoch_of_a_trial_comes_from_its_metrics_until_it_has_ended(
+    store: Store, state: str, step: int, epoch: int
 ) -> None:
-    key = {
-        tag_names.NUMBER: "60",
-        tag_names.TRIAL_KEY: f"{store.search}/60",
-        tag_names.VALUES: "[]",
-    }
-    run = corrupt(store, **key, **{tag_names.STATE: state, tag_names.EPOCH: "2"})
-    store.client.log_metric(run, "left", 0.5, step=5)
+    tags = {tag_names.NUMBER: "60", tag_names.STATE: state, tag_names.EPOCH: "2"}
+    run = corrupt(store, **tags)
+    store.client.log_metric(run, "left", 0.5, step=step)
     trials = load_history(store.uri).prior_trials(state=None)
-    assert [trial.epoch for trial in trials if trial.number == 60] == [5]
+    assert [trial.epoch for trial in trials if trial.number == 60] == [epoch]
     store.client.delete_run(run)
-
-
-def test_a_step_that_is_not_a_count_changes_no_epoch(store: Store) -> None:
-    key = {
-        tag_names.NUMBER: "61",
-        tag_names.TRIAL_KEY: f"{store.search}/61",
-        tag_names.VALUES: "[]",
-    }
-    run = corrupt(store, **key, **{tag_names.STATE: "interrupted", tag_names.EPOCH: "2"})
-    store.client.log_metric(run, "left", 0.5, step=2**40)
-    trials = load_history(store.uri).prior_trials(state=None)
-    assert [trial.epoch for trial in trials if trial.number == 61] == [2]
-
-
-def test_the_epoch_of_an_ended_trial_is_that_of_its_end(store: Store) -> None:
-    key = {tag_names.NUMBER: "62", tag_names.TRIAL_KEY: f"{store.search}/62", tag_names.EPOCH: "2"}
-    run = corrupt(store, **key)
-    store.client.log_metric(run, "added later", 0.5, step=9)
-    trials = load_history(store.uri).prior_trials(state=None)
-    assert [trial.epoch for trial in trials if trial.number == 62] == [2]
 
 
 def test_without_its_journal_a_killed_search_is_known_up_to_the_last_epoch_sent(

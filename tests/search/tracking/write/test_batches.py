@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from search.tracking.write.batch import METRICS_A_BATCH, TAGS_A_BATCH, Batch
-from tests.support.stores import counted, new_store
+from tests.support.stores import new_store
 
 
 @pytest.mark.slow
@@ -46,9 +46,5 @@ def test_the_last_tags_come_with_the_last_metrics() -> None:
     assert calls[-1][1] == [f"t{TAGS_A_BATCH}"]
 
 
-@pytest.mark.slow
-def test_an_empty_batch_makes_no_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = new_store(tmp_path)
-    calls = counted(store.client, monkeypatch)
-    Batch().log(store.client, store.summary_run)
-    assert not calls
+def test_an_empty_batch_makes_no_request() -> None:
+    Batch().log(object(), "run")  # type: ignore[arg-type]  # which has no `log_batch`

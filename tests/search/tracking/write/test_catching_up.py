@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from search.tracking.write.journal import read_events, sent_offset
-from search.tracking.write.refusals import FILE as REFUSED_FILE
 from tests.support.stores import Store, counted, refusing, run_of
 
 
@@ -76,20 +75,3 @@ def test_what_was_sent_before_a_failure_is_not_sent_again(
     calls = counted(store.client, monkeypatch)
     writer.drain()
     assert calls["log_batch"] == 2  # of trials 1 and 2; that of trial 0 is already there
-
-
-def test_of_a_group_of_epochs_only_the_refused_metrics_are_set_aside(
-    store: Store,
-) -> None:
-    store.start(0)
-    for epoch, bad in enumerate(("", "top@1", "", "top@5"), 1):
-        metrics = {"left": epoch / 10} | ({bad: 0.5} if bad else {})
-        store.journal.append("epoch", number=0, epoch=epoch, metrics=metrics)
-    writer = store.writer()
-    writer.drain()
-    assert writer.unsent_bytes() == 0
-    (run,) = store.runs()
-    points = store.client.get_metric_history(run.info.run_id, "left")
-    assert [point.step for point in points] == [1, 2, 3, 4]
-    refused = (store.folder / REFUSED_FILE).read_text().splitlines()
-    assert ["top@1" in refused[0], "top@5" in refused[1], len(refused)] == [True, True, 2]

@@ -3,7 +3,6 @@ from __future__ import annotations
 import time
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -86,10 +85,13 @@ class Refusing:
         self._file.close()
 
 
-def refusing_journal(folder: Path, room: int) -> tuple[Journal, dict[str, int]]:
-    disk = {"room": room}
-    opened: Any = lambda path: Refusing(path, disk)  # noqa: E731
-    return Journal(folder, open_file=opened), disk
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """The room that files of journals have."""
+    disk = {"room": 0}
+    opened = "search.tracking.write.journal._open_unbuffered"
+    monkeypatch.setattr(opened, lambda path: Refusing(path, disk))
+    return disk
 
 
 @pytest.fixture
@@ -100,10 +102,10 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 # Nothing of the second line, some of it, and all but its newline.
 @pytest.mark.parametrize("taken", [0, 1, 20, -1])
 def test_lines_that_storage_refuses_wait_in_order_and_are_written_once(
-    tmp_path: Path, taken: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, taken: int, disk: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("search.tracking.write.journal.RETRY_SECONDS", 3600.0)
-    journal, disk = refusing_journal(tmp_path, room=10_000)
+    journal, disk["room"] = Journal(tmp_path), 10_000
     journal.append("start", number=0)
     length = size(tmp_path)  # also the length of the next line
     disk["room"] = taken if taken >= 0 else length - 1
@@ -119,9 +121,9 @@ def test_lines_that_storage_refuses_wait_in_order_and_are_written_once(
 
 
 def test_refused_lines_are_written_even_if_no_event_follows(
-    tmp_path: Path, quick_retries: None
+    tmp_path: Path, disk: dict[str, int], quick_retries: None
 ) -> None:
-    journal, disk = refusing_journal(tmp_path, room=0)
+    journal = Journal(tmp_path)
     journal.append("end", number=0)
     disk["room"] = 10_000
     deadline = time.monotonic() + 20
@@ -137,9 +139,9 @@ def test_refused_lines_are_written_even_if_no_event_follows(
 
 @pytest.mark.slow
 def test_closing_waits_for_storage_up_to_a_limit_and_counts_unwritten_events(
-    tmp_path: Path, quick_retries: None, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, disk: dict[str, int], quick_retries: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    journal, _ = refusing_journal(tmp_path, room=0)
+    journal = Journal(tmp_path)
     for number in (0, 1):
         journal.append("end", number=number)
     began = time.monotonic()
@@ -149,9 +151,9 @@ def test_closing_waits_for_storage_up_to_a_limit_and_counts_unwritten_events(
 
 
 def test_threads_that_append_to_failing_storage_lose_and_duplicate_nothing(
-    tmp_path: Path, quick_retries: None
+    tmp_path: Path, disk: dict[str, int], quick_retries: None
 ) -> None:
-    journal, disk = refusing_journal(tmp_path, room=1000)
+    journal, disk["room"] = Journal(tmp_path), 1000
     with ThreadPool(4) as pool:
         waiting = pool.map_async(lambda each: journal.append("e", number=each), range(400))
         while not waiting.ready():

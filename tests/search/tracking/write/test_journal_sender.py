@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from search.tracking import tag_names
+from search.tracking.summary import settle
 from search.tracking.write.journal import Journal, save_sent_offset
 from tests.support.stores import Store, new_store
 
@@ -104,6 +105,17 @@ def test_events_that_a_replaced_driver_still_writes_are_not_sent(store: Store) -
     Journal(store.folder, generation=2).append("driver", message="took over")
     successor.drain()
     assert [run.data.tags[tag_names.NUMBER] for run in store.runs()] == ["0"]
+
+
+def test_tags_that_somebody_broke_do_not_end_the_sending(store: Store) -> None:
+    store.client.set_tag(store.summary_run, tag_names.GENERATION, "the second")
+    for number in ({}, {tag_names.NUMBER: "first"}):
+        tags = {tag_names.KIND: "trial", tag_names.SEARCH: store.search, **number}
+        store.client.create_run(store.experiment, tags=tags)
+    store.trial(0)
+    store.writer().drain()
+    assert len(store.runs("FINISHED")) == 1
+    assert settle(store.client, store.experiment, store.search)["merged"] == 0
 
 
 @pytest.mark.slow

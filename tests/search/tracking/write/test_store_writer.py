@@ -70,14 +70,6 @@ def test_an_origin_of_thousands_of_tasks_arrives_whole(store: Store) -> None:
     assert stored is not None and json.loads(stored) == origin
 
 
-def test_epochs_are_the_steps_of_the_metrics(store: Store) -> None:
-    store.trial(0, epochs=3)
-    store.writer().drain()
-    (run,) = store.runs()
-    history = store.client.get_metric_history(run.info.run_id, "left")
-    assert [(point.step, point.value) for point in history] == [(1, 0.1), (2, 0.2), (3, 0.3)]
-
-
 def test_tables_of_a_trial_are_logged_as_text_artifacts(store: Store) -> None:
     store.trial(0, tables={"classes.txt": "class  recall\nüber   0.5", "tags.txt": "B-x 1"})
     store.trial(1)
@@ -182,13 +174,16 @@ def test_a_group_has_a_largest_size() -> None:
     assert [each for group in groups for each in group] == epochs
 
 
-def test_grouped_epochs_keep_their_own_times(store: Store) -> None:
+def test_grouped_epochs_are_the_steps_of_the_metrics_and_keep_their_own_times(
+    store: Store,
+) -> None:
     store.trial(0, epochs=3)
     times = {each.fields["epoch"]: each.time for each in read_events(store.folder)
              if each.name == "epoch"}  # fmt: skip
     store.writer().drain()
     (run,) = store.runs()
     history = store.client.get_metric_history(run.info.run_id, "left")
+    assert [(point.step, point.value) for point in history] == [(1, 0.1), (2, 0.2), (3, 0.3)]
     assert {point.step: point.timestamp for point in history} == times
 
 
