@@ -243,20 +243,26 @@ def gradient_or_zero(values: Tensor, inputs: Tensor) -> tuple[Tensor, str]:
     if values.requires_grad:
         try:
             (gradient,) = torch.autograd.grad(values.sum(), inputs, allow_unused=True)
-        except RuntimeError as error:  # an operation without a backward pass, or the device
-            if _is_of_the_device(error):
-                raise
-            missing = str(error).strip().partition("\n")[0] or type(error).__name__
+        except RuntimeError as error:
+            missing = why_no_gradient(error)
         else:
             if gradient is not None:
                 return gradient, ""
     return torch.zeros_like(inputs).detach(), missing
 
 
-def _is_of_the_device(error: RuntimeError) -> bool:
-    """Return whether an error is of memory or of a device, and so says nothing about a model."""
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or any(sign in text for sign in _OF_A_DEVICE)
+def why_no_gradient(error: RuntimeError) -> str:
+    """Return torch's reason, in one line, of an operation without a backward pass.
+
+    Raises:
+        RuntimeError: the error is of memory or of a device, and so says nothing about the model.
+    """
+    text = str(error)
+    if isinstance(error, torch.OutOfMemoryError) or any(
+        sign in text.lower() for sign in _OF_A_DEVICE
+    ):
+        raise error
+    return text.strip().partition("\n")[0] or type(error).__name__
 
 
 def keep_worst(
