@@ -57,12 +57,14 @@ class Ball:
         The box contains the centre, so clipping to it moves pixels towards the centre and never out
         of the ball. A pixel that is not finite becomes the centre's.
         """
-        delta = finite_or_zero(images - self.centre)
-        if self.norm == "linf":
-            delta = delta.clamp(-self.epsilon, self.epsilon)
-        else:
-            delta = delta * (self.epsilon / _norms(delta)).clamp(max=1.0)
+        delta = self.shrunk(finite_or_zero(images - self.centre))
         return (self.centre + delta).clamp(0.0, 1.0)
+
+    def shrunk(self, delta: Tensor) -> Tensor:
+        """Return perturbations shrunk to the ball's size, whatever box the pixels are in."""
+        if self.norm == "linf":
+            return delta.clamp(-self.epsilon, self.epsilon)
+        return delta * (self.epsilon / _norms(delta)).clamp(max=1.0)
 
     def steepest(self, gradient: Tensor) -> Tensor:
         """Return the direction of steepest ascent, of norm 1; zero where the gradient is zero.
