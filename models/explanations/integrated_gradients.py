@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from models.adversarial.pixels.attacks import why_no_gradient
+
 MISSING = (
     "explanations need the package captum, which is not installed; fix: in the project's folder, "
     "`pip install -c constraints.txt -e '.[explain]'`"
@@ -76,6 +78,7 @@ def integrated_gradients(
     Raises:
         ModuleNotFoundError: captum is not installed.
         ValueError: the score has no gradient, or torch cannot compute it.
+        RuntimeError: the memory does not suffice, or the device fails.
     """
     if not is_installed():
         raise ModuleNotFoundError(MISSING)
@@ -90,13 +93,10 @@ def integrated_gradients(
             values = method.attribute(
                 inputs, baselines=baseline, n_steps=steps, internal_batch_size=_POINTS_AT_ONCE
             )
-        except torch.OutOfMemoryError:
-            raise
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0]
             raise ValueError(
-                f"the model has no gradient to integrate: {reason}; fix: let the network compute "
-                "its logits from its inputs by differentiable operations"
+                f"the model has no gradient to integrate: {why_no_gradient(error)}; fix: let the "
+                "network compute its logits from its inputs by differentiable operations"
             ) from error
         values = values.detach()[0].cpu()
         found = Attribution(values, difference, float(values.sum()) - difference, steps)

@@ -100,7 +100,7 @@ def explain_texts(
     """
     few = replace(
         threat, examples=min(threat.examples, CANDIDATES),
-        cheap_examples=min(threat.cheap_examples, threat.examples, CANDIDATES),
+        cheap_examples=min(threat.cheap_examples, CANDIDATES),
     )  # fmt: skip
     synonyms = load_synonyms(threat.synonyms) if threat.synonyms else None
     names = encoder.label_names

@@ -14,7 +14,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from models.adversarial.checks.gradient_masking import GradientMaskingWarning, check
+from models.adversarial.checks.gradient_masking import check
+from models.adversarial.checks.warning import GradientMaskingWarning
 from models.adversarial.pixels.adversarial_examples import (
     AdversarialExamples,
     Verified,

@@ -31,8 +31,6 @@ from models.adversarial.pixels.attacks import Ball
 from models.adversarial.pixels.evaluation import fixed_subset
 from models.adversarial.threat_model import Threat
 
-__all__ = ["MOST_IMAGES", "GradientMaskingWarning", "check"]
-
 MOST_IMAGES = 128
 
 

@@ -11,22 +11,18 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from models.adversarial.checks.warning import GradientMaskingWarning
 from models.adversarial.pixels.attacks import Ball, fgsm, margin, pgd
-from models.adversarial.pixels.evaluation import correct, robust_correct
+from models.adversarial.pixels.evaluation import Flags, correct, robust_correct
 from models.adversarial.pixels.square_attack import square_attack
 from models.adversarial.threat_model import Threat
 
-Flags = npt.NDArray[np.bool_]  # (n,), one per example
-
 # PGD steps on the loss of FGSM: far stronger than one step on a model without masking.
 _STEPS = 10
-_REACH = 2.5  # as models.adversarial.pixels.evaluation: Madry et al. 2018, section 5
+_REACH = 2.5  # total length of its steps in epsilons: Madry et al. 2018, section 5
 _QUERIES = 300
 # Largest share of images that Square may misclassify though the white-box attack did not, and the
 # number of images below which it is chance. PGD of few steps misses borderline images: unmasked
@@ -143,32 +139,28 @@ def _black_box(misclassified: int, n: int) -> GradientMaskingWarning | None:
     )
 
 
-def grid_warnings(found: dict[float, Flags]) -> list[GradientMaskingWarning | None]:
+def grid_warnings(flags_by_epsilon: dict[float, Flags]) -> list[GradientMaskingWarning]:
     """Return the warnings about robust flags by epsilon (ascending): a rise, a high floor."""
-    shares = ", ".join(f"{epsilon:.3g}: {flags.mean():.3f}" for epsilon, flags in found.items())
-    sizes = list(found)
-    rises = any(exceeds(found[b], found[a]) for a, b in pairwise(sizes))
-    last = found[sizes[-1]].mean()
-    measured = f"robust of the correct images, by epsilon: {shares}"
-    return [
-        None
-        if not rises
-        else GradientMaskingWarning(
+    by_size = list(flags_by_epsilon.values())
+    shares = (f"{size:.3g}: {flags.mean():.3f}" for size, flags in flags_by_epsilon.items())
+    measured = f"robust of the correct images, by epsilon: {', '.join(shares)}"
+    found = []
+    if any(exceeds(larger, smaller) for smaller, larger in pairwise(by_size)):
+        found.append(GradientMaskingWarning(
             "robust accuracy rises with epsilon",
             f"more images withstand a larger ball than a smaller one, by over {_SIGMAS:g} "
             "standard errors",
             "the larger ball contains the smaller one, so the attack misses errors that exist",
             "attack with more steps and other losses; evaluate by AutoAttack",
             measured,
-        ),
-        None
-        if last <= _ABOUT_ZERO
-        else GradientMaskingWarning(
+        ))  # fmt: skip
+    if by_size[-1].mean() > _ABOUT_ZERO:
+        found.append(GradientMaskingWarning(
             "robust accuracy stays up at a large epsilon",
             f"over {_ABOUT_ZERO:.0%} of the images are robust where every image can be made the "
             "same grey",
             "no model can be robust there, so the attack does not work on this one",
             "find out why the gradients fail before relying on any robust accuracy",
             measured,
-        ),
-    ]
+        ))  # fmt: skip
+    return found

@@ -1,4 +1,4 @@
-"""A context that leaves a model unchanged: mode, buffers, gradients, random state."""
+"""Contexts that put a model in eval mode: one restores its modes, one all of its state."""
 
 from __future__ import annotations
 
@@ -10,14 +10,29 @@ from torch import nn
 
 
 @contextmanager
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Put the model in eval mode, and restore the mode of every module, also after an error.
+
+    Modules are restored one by one: some may be in eval mode in a model that trains.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(modes[0][1])  # a network's own `train` may do more than switch flags
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
 def preserve_state(model: nn.Module) -> Iterator[None]:
     """Put the model in eval mode, and restore its state afterwards, also after an error.
 
-    It restores the mode of every module, the buffers (their values and the tensors themselves), the
+    It restores what `eval_mode` does, the buffers (their values and the tensors themselves), the
     `grad` and `requires_grad` of each parameter, and torch's global random state, which a noisy
     model draws from. It cannot restore plain attributes.
     """
-    modes = [(module, module.training) for module in model.modules()]
     buffers = [
         (module, name, buffer, buffer.detach().clone())
         for module in model.modules()
@@ -29,12 +44,9 @@ def preserve_state(model: nn.Module) -> Iterator[None]:
     tensors = [*model.parameters(), *model.buffers()]
     devices = sorted({tensor.device.index for tensor in tensors if tensor.device.type == "cuda"})
     try:
-        with torch.random.fork_rng(devices=devices):
-            model.eval()
+        with torch.random.fork_rng(devices=devices), eval_mode(model):
             yield
     finally:
-        for module, training in modes:
-            module.training = training
         with torch.no_grad():
             for module, name, buffer, values in buffers:
                 buffer.copy_(values)

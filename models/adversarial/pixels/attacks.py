@@ -57,12 +57,14 @@ class Ball:
         The box contains the centre, so clipping to it moves pixels towards the centre and never out
         of the ball. A pixel that is not finite becomes the centre's.
         """
-        delta = finite_or_zero(images - self.centre)
-        if self.norm == "linf":
-            delta = delta.clamp(-self.epsilon, self.epsilon)
-        else:
-            delta = delta * (self.epsilon / _norms(delta)).clamp(max=1.0)
+        delta = self.shrunk(finite_or_zero(images - self.centre))
         return (self.centre + delta).clamp(0.0, 1.0)
+
+    def shrunk(self, delta: Tensor) -> Tensor:
+        """Return perturbations shrunk to the ball's size, whatever box the pixels are in."""
+        if self.norm == "linf":
+            return delta.clamp(-self.epsilon, self.epsilon)
+        return delta * (self.epsilon / _norms(delta)).clamp(max=1.0)
 
     def steepest(self, gradient: Tensor) -> Tensor:
         """Return the direction of steepest ascent, of norm 1; zero where the gradient is zero.
@@ -243,20 +245,26 @@ def gradient_or_zero(values: Tensor, inputs: Tensor) -> tuple[Tensor, str]:
     if values.requires_grad:
         try:
             (gradient,) = torch.autograd.grad(values.sum(), inputs, allow_unused=True)
-        except RuntimeError as error:  # an operation without a backward pass, or the device
-            if _is_of_the_device(error):
-                raise
-            missing = str(error).strip().partition("\n")[0] or type(error).__name__
+        except RuntimeError as error:
+            missing = why_no_gradient(error)
         else:
             if gradient is not None:
                 return gradient, ""
     return torch.zeros_like(inputs).detach(), missing
 
 
-def _is_of_the_device(error: RuntimeError) -> bool:
-    """Return whether an error is of memory or of a device, and so says nothing about a model."""
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or any(sign in text for sign in _OF_A_DEVICE)
+def why_no_gradient(error: RuntimeError) -> str:
+    """Return torch's reason, in one line, of an operation without a backward pass.
+
+    Raises:
+        RuntimeError: the error is of memory or of a device, and so says nothing about the model.
+    """
+    text = str(error)
+    if isinstance(error, torch.OutOfMemoryError) or any(
+        sign in text.lower() for sign in _OF_A_DEVICE
+    ):
+        raise error
+    return text.strip().partition("\n")[0] or type(error).__name__
 
 
 def keep_worst(

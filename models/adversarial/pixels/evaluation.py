@@ -19,6 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from models.adversarial.checks.preserve_state import eval_mode
 from models.adversarial.pixels.attacks import (
     LOSSES,
     Ball,
@@ -273,18 +274,12 @@ def _flags(
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put the model in eval mode and exact float32; restore the mode of every module afterwards.
-
-    A new wrapper is in training mode while the trained model inside it may not be.
-    """
-    modes = [(module, module.training) for module in model.modules()]
+    """Put the model in eval mode and exact float32; restore both afterwards."""
     # Convolutions on a GPU otherwise round float32 to TF32's 10 bits, which hides small gradients.
     tf32 = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
-    model.eval()
     try:
-        yield
+        with eval_mode(model):
+            yield
     finally:
         torch.backends.cudnn.allow_tf32 = tf32
-        for module, training in modes:
-            module.training = training

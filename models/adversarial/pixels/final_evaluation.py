@@ -17,8 +17,9 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from models.adversarial.checks.gradient_masking import GradientMaskingWarning, check
+from models.adversarial.checks.gradient_masking import check
 from models.adversarial.checks.gradient_masking_outputs import ONE_CLASS
+from models.adversarial.checks.warning import GradientMaskingWarning
 from models.adversarial.pixels.adversarial_examples import AdversarialExamples, model_digest
 from models.adversarial.pixels.autoattack import is_installed, parts_for
 from models.adversarial.pixels.evaluation import Replay, fixed_subset, measure

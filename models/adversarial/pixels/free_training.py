@@ -42,11 +42,6 @@ def moved(
         epsilon: size of the ball.
     """
     n = len(gradient)
-    direction = Ball(gradient, norm, epsilon).steepest(gradient)
-    stepped = perturbation[:n] + epsilon * direction
-    if norm == "linf":
-        stepped = stepped.clamp(-epsilon, epsilon)
-    else:
-        size = torch.linalg.vector_norm(stepped.flatten(1), dim=1).clamp(min=1e-12)
-        stepped = stepped * (epsilon / size).clamp(max=1.0)[:, None, None, None]
+    ball = Ball(torch.zeros_like(gradient), norm, epsilon)
+    stepped = ball.shrunk(perturbation[:n] + epsilon * ball.steepest(gradient))
     return torch.cat([stepped, perturbation[n:]])

@@ -23,14 +23,15 @@ slightly larger one can help.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.adversarial.checks.preserve_state import eval_mode
 from models.adversarial.pixels.attacks import Ball, Loss, cross_entropy, slope
 from models.hyperparameters.hyperparameter import Value
 
@@ -67,7 +68,9 @@ def craft(
     ball = Ball(clean, norm, epsilon)
     attacked = ball.project(clean + _start(method, ball, generator))
     lost = torch.zeros_like(truth, dtype=torch.bool)
-    with _crafting_mode(model, str(configuration["crafting_mode"])):
+    # With "train" every module keeps its mode: what a network holds in eval mode stays there.
+    is_evaluated = configuration["crafting_mode"] == "eval"
+    with eval_mode(model) if is_evaluated else nullcontext():
         loss = _divergence_from(model, clean) if method == "trades" else cross_entropy
         for _ in range(_steps(configuration)):
             at = slope(model, attacked, truth, loss)
@@ -77,26 +80,6 @@ def craft(
             attacked = ball.project(attacked + step_size * ball.steepest(at.gradient))
     check_gradients(lost)  # once, as a GPU must wait for it
     return torch.cat([attacked, images[count:]])
-
-
-@contextmanager
-def _crafting_mode(model: nn.Module, mode: str) -> Iterator[None]:
-    """Put the model in eval mode if `mode` is "eval"; restore the mode of every module afterwards.
-
-    With "train" every module keeps its mode: what a network holds in eval mode itself stays there,
-    and a model that does not train is not made to.
-    """
-    if mode != "eval":
-        yield
-        return
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(modes[0][1])  # a network's own `train` may do more than switch flags
-        for module, training in modes:
-            module.training = training
 
 
 def is_lost(gradient: Tensor, values: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -96,11 +98,30 @@ def test_on_images_attributions_add_up_to_the_logit_within_1_percent(baseline: s
         assert found.values.shape == image.shape and np.isfinite(found.values.numpy()).all()
 
 
-def test_a_device_without_memory_is_not_called_a_model_without_a_gradient() -> None:
-    def score(inputs: torch.Tensor) -> torch.Tensor:
+def failing(error: RuntimeError) -> Callable[[Tensor], Tensor]:
+    def score(inputs: Tensor) -> Tensor:
         if inputs.requires_grad:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise error
         return inputs.sum(dim=1)
 
-    with pytest.raises(torch.OutOfMemoryError):
-        integrated_gradients(score, torch.ones(1, 2), torch.zeros(1, 2))
+    return score
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+    ],
+    ids=["gpu memory", "cpu memory", "device"],
+)
+def test_a_device_that_fails_is_not_called_a_model_without_a_gradient(error: RuntimeError) -> None:
+    with pytest.raises(RuntimeError) as raised:
+        integrated_gradients(failing(error), torch.ones(1, 2), torch.zeros(1, 2))
+    assert raised.value is error
+
+
+def test_an_error_without_a_text_is_named_by_its_type() -> None:
+    with pytest.raises(ValueError, match="no gradient to integrate: RuntimeError; fix: let"):
+        integrated_gradients(failing(RuntimeError()), torch.ones(1, 2), torch.zeros(1, 2))

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.adversarial.checks.gradient_masking import MOST_IMAGES, GradientMaskingWarning, check
+from models.adversarial.checks.gradient_masking import MOST_IMAGES, check
+from models.adversarial.checks.warning import GradientMaskingWarning
 from tests.support.broken_defences import CAUSES, WRAPPED
 from tests.support.tiny_classifiers import (
     THREATS,

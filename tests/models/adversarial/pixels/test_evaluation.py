@@ -4,11 +4,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.adversarial.checks.preserve_state import preserve_state
 from models.adversarial.pixels.attacks import Ball, pgd, targeted_margin_loss
 from models.adversarial.pixels.evaluation import (
     DEFAULT,
     Replay,
     correct,
+    evaluating,
     fgsm_correct,
     fixed_subset,
     measure,
@@ -154,6 +156,23 @@ def test_a_new_wrapper_does_not_put_a_trained_model_into_training_mode(trained, 
     wrapper = Scaled(trained, 2.0)
     correct(wrapper, *examples)
     assert wrapper.training and not any(part.training for part in trained.modules())
+
+
+@pytest.mark.parametrize("context", [evaluating, preserve_state])
+def test_a_networks_own_train_is_called_after_an_evaluation(context) -> None:
+    """It may undo what its `eval` did, as code that merges low-rank updates for inference."""
+
+    class Merging(nn.Module):
+        merged = False
+
+        def train(self, mode: bool = True) -> "Merging":
+            self.merged = not mode
+            return super().train(mode)
+
+    model = Merging()
+    with context(model):
+        assert model.merged and not model.training
+    assert model.training and not model.merged
 
 
 def test_convolutions_are_evaluated_in_true_float32(examples) -> None:

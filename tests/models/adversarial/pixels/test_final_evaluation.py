@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.adversarial.checks.gradient_masking import GradientMaskingWarning, check
+from models.adversarial.checks.gradient_masking import check
+from models.adversarial.checks.warning import GradientMaskingWarning
 from models.adversarial.pixels import final_evaluation as module
 from models.adversarial.pixels.adversarial_examples import verify
 from models.adversarial.pixels.autoattack import is_installed
