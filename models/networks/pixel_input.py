@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.networks.base_model import BaseModel
+from models.networks.base_model import BaseModel, read_json
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def take_pixels(model: Any, base: BaseModel, image: tuple[int, int, int] | None)
 def _normalisation(folder: Path, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and spread of the pixels in the model's training, per channel; default 0.5."""
     path = folder / "preprocessor_config.json"
-    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    settings = read_json(path) if path.is_file() else {}
     mean = tuple(float(value) for value in settings.get("image_mean") or [0.5] * channels)
     std = tuple(float(value) for value in settings.get("image_std") or [0.5] * channels)
     if not len(mean) == len(std) == channels or min(std) <= 0:
