@@ -71,6 +71,7 @@ def test_images_of_other_channels_are_refused(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         (json.dumps({"image_mean": [0.5] * 3, "image_std": [0.5] * 3}), "image_mean and image_std"),
+        (json.dumps({"image_mean": 0.5}), "image_mean and image_std"),
         ("{", "not readable as JSON"),
         ("[]", "holds no JSON object"),
     ],
