@@ -208,7 +208,7 @@ def _was_edited(module: ModuleType, file: Path) -> bool:
     loader = module.__spec__.loader if module.__spec__ else None
     if not isinstance(loader, SourceFileLoader):
         return False  # one that rewrites what it imports, as pytest's does
-    defined = set(_code_in(loader.source_to_code(file.read_bytes(), str(file))))
+    defined = set(code_in(loader.source_to_code(file.read_bytes(), str(file))))
     owners = [each for each in vars(module).values() if isinstance(each, type)]
     return any(
         found.__code__ not in defined
@@ -219,11 +219,12 @@ def _was_edited(module: ModuleType, file: Path) -> bool:
     )
 
 
-def _code_in(code: CodeType) -> Iterator[CodeType]:
+def code_in(code: CodeType) -> Iterator[CodeType]:
+    """Yield a code object and those of what is defined in it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _code_in(constant)
+            yield from code_in(constant)
 
 
 def copy_code(reference: str, folder: Path) -> str:
