@@ -24,7 +24,6 @@ from models.hyperparameters.hyperparameter import (
 )
 from models.hyperparameters.transformer import (
     CAUSAL_MODEL,
-    ENTITY_TAGGER,
     TEXT_CLASSIFIER,
     TEXT_NETWORK,
     TRANSFORMER_ARCHITECTURE,
@@ -79,11 +78,6 @@ class _Model:
     architecture: tuple[str, ...] = TRANSFORMER_ARCHITECTURE
     needs_base: bool = True
 
-    @property
-    def clean(self) -> tuple[str, ...]:
-        """Its metrics on the validation split without an attack."""
-        return KINDS[self.kind].metrics
-
 
 # How many examples, and of entities how many of these, are behind the objectives.
 _COUNTS = ("examples", "attacked_examples")
@@ -94,7 +88,7 @@ _MODELS = {
     "cnn": _Model("images", CNN, CNN_ARCHITECTURE, needs_base=False),
     "text_classifier": _Model("classification", TEXT_CLASSIFIER),
     "text_ranker": _Model("ranking", TEXT_CLASSIFIER),
-    "entity_tagger": _Model("entities", ENTITY_TAGGER),
+    "entity_tagger": _Model("entities", TEXT_CLASSIFIER),
     "causal_model": _Model("dialogue", CAUSAL_MODEL),
     "vision_transformer": _Model("images", VISION_TRANSFORMER),
     # A user's own network: trained and evaluated as the models above, with hyperparameters of its

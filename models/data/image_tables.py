@@ -15,7 +15,7 @@ from models.data.pictures import Picture, read_pictures
 from models.data.raw_pixels import RawFormat, file_digest, raw_format, raw_images
 from models.data.settings import DataSettings
 from models.data.sources import DataError, Images
-from models.data.stored_images import Found, StoredImages, cached
+from models.data.stored_images import Facts, Found, StoredImages, cached
 from models.data.tables import Tables, open_tables, stamp_of
 
 
@@ -53,18 +53,18 @@ def _read(settings: DataSettings) -> Found:
         images = {split: raw_images(places[split], columns[split], form) for split in columns}
         names = form.label_names
     group = settings.group_column
-    return Found(
+    facts = Facts(
         name=tables.name,
         place=tables.place,
         places=places,
         kind="hub" if settings.hub else "parquet" if form else "files",
-        images=images,
         labels={split: table[label].to_pylist() for split, table in data.items()},
         label_names=names,
         groups={split: table[group].to_pylist() for split, table in data.items()} if group else {},
         warnings=(*tables.warnings, *warnings),
         file_digest=file_digest(parquet) if form else "",
     )
+    return facts, images
 
 
 def _parquet_files(settings: DataSettings) -> list[Path]:

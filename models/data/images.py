@@ -27,7 +27,7 @@ from models.data.sources import (
     digits_source,
 )
 from models.data.splitting import Indices, hold_out, named_splits
-from models.data.stored_images import StoredImages, in_memory
+from models.data.stored_images import Facts, StoredImages, in_memory
 
 
 def open_images(settings: DataSettings) -> ImageSource:
@@ -62,22 +62,23 @@ class _Part:
 
 
 def _source(stored: StoredImages, settings: DataSettings) -> ImageSource:
-    names, shares = named_splits(list(stored.labels), settings.splits, stored.place)
-    label_names, parts = _parts(stored, names, shares, settings.split_seed)
+    facts = stored.facts
+    names, shares = named_splits(list(facts.labels), settings.splits, facts.place)
+    label_names, parts = _parts(facts, names, shares, settings.split_seed)
     labels = {split: part.labels for split, part in parts.items()}
     keys = {split: stored.keys[part.name][part.rows] for split, part in parts.items()}
     warnings = (
-        *stored.warnings,
-        *_unused(stored, names),
-        *check_classes(stored.place, label_names, labels),
-        *_repeats(stored.place, keys, labels),
+        *facts.warnings,
+        *_unused(facts, names),
+        *check_classes(facts.place, label_names, labels),
+        *_repeats(facts.place, keys, labels),
     )
     if not shares:
-        groups = {split: stored.groups.get(name) for split, name in names.items()}
-        warnings += tuple(_divided_groups(stored.place, groups))
+        groups = {split: facts.groups.get(name) for split, name in names.items()}
+        warnings += tuple(_divided_groups(facts.place, groups))
     return ImageSource(
-        name=stored.name,
-        kind=stored.kind,
+        name=facts.name,
+        kind=facts.kind,
         shape=stored.shape,
         label_names=label_names,
         counts={split: len(each) for split, each in labels.items()},
@@ -94,17 +95,17 @@ def _rows_of(place: str) -> Place:
 
 
 def _parts(
-    stored: StoredImages, names: Mapping[str, str], shares: Mapping[str, float], seed: int
+    facts: Facts, names: Mapping[str, str], shares: Mapping[str, float], seed: int
 ) -> tuple[tuple[str, ...], dict[str, _Part]]:
     """Return the names of the classes, and train, validation and test with numbers for labels."""
-    used = {split: stored.labels[name] for split, name in names.items()}
-    places = {split: stored.places[name] for split, name in names.items()}
+    used = {split: facts.labels[name] for split, name in names.items()}
+    places = {split: facts.places[name] for split, name in names.items()}
     label_names, labels = number_labels(
-        used, stored.label_names, {split: _rows_of(place) for split, place in places.items()}
+        used, facts.label_names, {split: _rows_of(place) for split, place in places.items()}
     )
     rows: dict[str, Indices | slice] = dict.fromkeys(names, slice(None))
     if shares:
-        groups = stored.groups.get(names["train"])
+        groups = facts.groups.get(names["train"])
         _check_groups(places["train"], groups)
         try:
             rows |= hold_out(labels["train"], shares, seed, groups)
@@ -126,13 +127,13 @@ def _digest(
     stored: StoredImages, label_names: tuple[str, ...], parts: Mapping[str, _Part]
 ) -> str:  # fmt: skip
     """Return hex digits over the content; by the files' bytes and the hub as they always were."""
-    if stored.kind == "hub":
+    if stored.facts.kind == "hub":
         pairs = sorted(_read(stored, parts).items())
         return content_digest(*(array for _, pair in pairs for array in pair))
     is_as_stored = all(part.name == split and isinstance(part.rows, slice)
                        for split, part in parts.items())  # fmt: skip
-    if stored.file_digest and is_as_stored:
-        return stored.file_digest
+    if stored.facts.file_digest and is_as_stored:
+        return stored.facts.file_digest
     form = repr((stored.dtype, stored.shape, label_names))
     content = [
         array for split in SPLITS
@@ -141,11 +142,11 @@ def _digest(
     return hashlib.sha256((form + content_digest(*content)).encode()).hexdigest()
 
 
-def _unused(stored: StoredImages, names: Mapping[str, str]) -> list[str]:
-    unused = sorted(stored.labels.keys() - set(names.values()))
+def _unused(facts: Facts, names: Mapping[str, str]) -> list[str]:
+    unused = sorted(facts.labels.keys() - set(names.values()))
     if not unused:
         return []
-    return [f"{stored.place}: splits that are not used: {', '.join(unused)}; fix: choose them in "
+    return [f"{facts.place}: splits that are not used: {', '.join(unused)}; fix: choose them in "
             "task.data.splits, or remove them"]  # fmt: skip
 
 

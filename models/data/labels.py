@@ -34,8 +34,9 @@ def number_labels(
         DataError: a label is missing, hidden (-1), of another type than the first one, or none of
             the names.
     """
-    kinds = {type(label) for labels in columns.values() for label in labels}
-    expected = int if names and str not in kinds else next(iter(kinds & {bool, int, str}), str)
+    kinds = dict.fromkeys(type(label) for labels in columns.values() for label in labels)
+    first = next((kind for kind in kinds if kind in _WORDS), str)
+    expected = int if names and str not in kinds else first
     for split, labels in columns.items():
         for row, label in enumerate(labels):
             if problem := _problem(label, expected, names):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from models.data.settings import DataSettings
 from models.data.sources import DataError, Images
 from models.data.splitting import NAMES
-from models.data.stored_images import Found
+from models.data.stored_images import Facts, Found
 
 _IMAGES = ("images", "x", "image", "data")
 _LABELS = ("labels", "y", "label", "target")
@@ -69,16 +69,16 @@ def _read(path: Path, file: Mapping[str, Array], settings: DataSettings) -> Foun
                 path, file, parts, (settings.group_column, split), count
             )
     names = next((file[key] for key in _NAMES if key in keys), np.array([], str))
-    return Found(
+    facts = Facts(
         name=path.stem,
         place=str(path),
         places={split or "train": f"{path}, {split}" if split else str(path) for split in found},
         kind="files",
-        images=_as_whole(images),
         labels=labels,
         label_names=tuple(map(str, names.tolist())),
         groups=groups,
     )
+    return facts, _as_whole(images)
 
 
 def _parts(key: str, wanted: list[str]) -> tuple[str, str]:

@@ -78,7 +78,7 @@ def _format(path: Path, raw: Mapping[bytes, bytes]) -> RawFormat:
     missing = [key for key in _KEYS if key.encode() not in raw]
     if missing:
         raise DataError(f"{path}: metadata lack {missing}; fix: write all of {list(_KEYS)}")
-    text = {key: raw[key.encode()].decode() for key in _KEYS}
+    text = {key: raw[key.encode()].decode(errors="replace") for key in _KEYS}
     if text["dtype"] != "uint8":
         raise DataError(f"{path}: dtype is {text['dtype']!r}; fix: store pixels as uint8")
     if text["layout"] not in _LAYOUTS:

@@ -70,11 +70,6 @@ class DataSettings:
     deduplicate: bool = False
     without: tuple[str, ...] = ()
 
-    @property
-    def source(self) -> str:
-        """The key of the source: one of `SOURCES`."""
-        return next(key for key in SOURCES if getattr(self, key) is not None)
-
 
 KEYS = tuple(each.name for each in fields(DataSettings))
 

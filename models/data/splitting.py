@@ -90,7 +90,8 @@ def hold_out(
         groups: (n,), what must not be divided; None: every row by itself.
 
     Raises:
-        DataError: fewer rows or groups than splits.
+        DataError: fewer rows or groups than splits, or every class has fewer rows than groups are
+            folded into.
     """
     if len(labels) <= len(shares):
         raise DataError(
@@ -132,4 +133,8 @@ def _whole_groups(
     with warnings.catch_warnings():
         # Of classes smaller than the number of folds, of which only one is taken.
         warnings.simplefilter("ignore", UserWarning)
-        return np.sort(next(iter(chosen))[1])
+        try:
+            return np.sort(next(chosen)[1])
+        except ValueError as error:  # if that is true of all classes
+            raise DataError(f"its groups cannot be divided ({error}); fix: give splits of their "
+                            "own, or remove group_column") from error  # fmt: skip

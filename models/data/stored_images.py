@@ -33,21 +33,17 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFil
 
 
 @dataclass(frozen=True)
-class StoredImages:
-    """The images of a source, in its own splits and its own order.
+class Facts:
+    """What is known of a source besides its pixels.
 
     Attributes:
         name: Of the data set.
         place: File, folder or name on the hub, for messages.
         places: Split to its file, or another name of its place.
         kind: "files", "parquet" (raw pixels) or "hub".
-        shape: (channels, height, width).
-        dtype: "uint8" or "uint16".
-        label_names: The classes in the order of their numbers, if the source states them.
         labels: Split to labels as the source has them.
+        label_names: The classes in the order of their numbers, if the source states them.
         groups: Split to the values of `group_column`; empty without that setting.
-        keys: Split to (n, 16) bytes that are equal where the pixels are equal.
-        read: Returns split to images (n, channels, height, width).
         warnings: What is suspicious, each with its fix.
         file_digest: Hex digits over the bytes of the files; "" where the pixels are the content.
     """
@@ -56,31 +52,34 @@ class StoredImages:
     place: str
     places: Mapping[str, str]
     kind: str
-    shape: tuple[int, int, int]
-    dtype: str
-    label_names: tuple[str, ...]
     labels: Mapping[str, Sequence[Any]]
-    groups: Mapping[str, Sequence[Any]]
-    keys: Mapping[str, npt.NDArray[np.uint8]]
-    read: Callable[[], Mapping[str, Images]]
+    label_names: tuple[str, ...] = ()
+    groups: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     file_digest: str = ""
+
+
+# What was read of a source: split to images (n, channels, height, width).
+Found = tuple[Facts, Mapping[str, Images]]
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was read of a source: `StoredImages` with the pixels in memory."""
+class StoredImages:
+    """The images of a source, in its own splits and its own order.
 
-    name: str
-    place: str
-    places: Mapping[str, str]
-    kind: str
-    images: Mapping[str, Images] = field(repr=False)
-    labels: Mapping[str, Sequence[Any]] = field(repr=False)
-    label_names: tuple[str, ...] = ()
-    groups: Mapping[str, Sequence[Any]] = field(default_factory=dict, repr=False)
-    warnings: tuple[str, ...] = ()
-    file_digest: str = ""
+    Attributes:
+        facts: What is known of the source.
+        shape: (channels, height, width).
+        dtype: "uint8" or "uint16".
+        keys: Split to (n, 16) bytes that are equal where the pixels are equal.
+        read: Returns split to images (n, channels, height, width).
+    """
+
+    facts: Facts
+    shape: tuple[int, int, int]
+    dtype: str
+    keys: Mapping[str, npt.NDArray[np.uint8]]
+    read: Callable[[], Mapping[str, Images]]
 
 
 def in_memory(found: Found) -> StoredImages:
@@ -89,37 +88,25 @@ def in_memory(found: Found) -> StoredImages:
     Raises:
         DataError: a split is empty, or the splits differ in shape or type.
     """
-    for split, images in found.images.items():
+    facts, splits = found
+    for split, images in splits.items():
         if not len(images):
-            raise DataError(f"{found.places[split]}: no images; fix: give some, or remove it")
-    first, *others = found.images.values()
-    for split, other in zip(list(found.images)[1:], others, strict=True):
+            raise DataError(f"{facts.places[split]}: no images; fix: give some, or remove it")
+    first, *others = splits.values()
+    for split, other in zip(list(splits)[1:], others, strict=True):
         if other.shape[1:] != first.shape[1:] or other.dtype != first.dtype:
             raise DataError(
-                f"{found.places[split]}: images are {_form(other)}, those of "
-                f"{next(iter(found.images))} are {_form(first)}; fix: write all in one form"
+                f"{facts.places[split]}: images are {_form(other)}, those of "
+                f"{next(iter(splits))} are {_form(first)}; fix: write all in one form"
             )
     _, channels, height, width = first.shape
-    warnings = found.warnings
-    top, high = np.iinfo(first.dtype).max, max(int(each.max()) for each in found.images.values())
+    top, high = np.iinfo(first.dtype).max, max(int(each.max()) for each in splits.values())
     if high < top * _BRIGHT:
-        warnings += (f"{found.place}: no pixel is above {high}, of {top} in {first.dtype}, so all "
-                     "images are dark; fix: scale them to the whole range",)  # fmt: skip
-    return StoredImages(
-        name=found.name,
-        place=found.place,
-        places=found.places,
-        kind=found.kind,
-        shape=(channels, height, width),
-        dtype=str(first.dtype),
-        label_names=found.label_names,
-        labels=found.labels,
-        groups=found.groups,
-        keys={split: _keys(images) for split, images in found.images.items()},
-        read=lambda: found.images,
-        warnings=warnings,
-        file_digest=found.file_digest,
-    )
+        dark = (f"{facts.place}: no pixel is above {high}, of {top} in {first.dtype}, so all "
+                "images are dark; fix: scale them to the whole range")  # fmt: skip
+        facts = replace(facts, warnings=(*facts.warnings, dark))
+    keys = {split: _keys(images) for split, images in splits.items()}
+    return StoredImages(facts, (channels, height, width), str(first.dtype), keys, lambda: splits)
 
 
 def _form(images: Images) -> str:
@@ -165,13 +152,12 @@ def cached(
 
 def _keep(path: Path, stored: StoredImages) -> None:
     """Write a file of the cache at once, so that no other process sees half of it."""
-    names = ("name", "place", "places", "kind", "shape", "dtype", "label_names", "labels", "groups",
-             "warnings", "file_digest")  # fmt: skip
-    known = asdict(replace(stored, keys={}, read=dict))
-    text = json.dumps({name: known[name] for name in names})
-    arrays: dict[str, npt.NDArray[Any]] = {"known": np.frombuffer(text.encode(), np.uint8)}
+    known = asdict(stored.facts) | {"shape": stored.shape, "dtype": stored.dtype}
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "known": np.frombuffer(json.dumps(known).encode(), np.uint8)
+    }
     images = stored.read()
-    for number, split in enumerate(stored.labels):
+    for number, split in enumerate(stored.facts.labels):
         arrays |= {f"keys{number}": stored.keys[split], f"images{number}": images[split]}
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
@@ -195,8 +181,9 @@ def _opened(path: Path, read: Callable[[], Found]) -> StoredImages:
             with np.load(path, allow_pickle=False) as file:
                 return {split: file[f"images{number}"] for number, split in enumerate(splits)}
         except _DAMAGE:  # damaged, or another process has replaced the cache
-            return read().images
+            return read()[1]
 
-    for name in ("shape", "label_names", "warnings"):
+    for name in ("label_names", "warnings"):
         known[name] = tuple(known[name])
-    return StoredImages(**known, keys=keys, read=images)
+    (channels, height, width), dtype = known.pop("shape"), known.pop("dtype")
+    return StoredImages(Facts(**known), (channels, height, width), dtype, keys, images)

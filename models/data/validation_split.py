@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.data.sources import Labels, stratified
+from models.data.sources import DataError, Labels, stratified
 from models.data.splitting import hold_out
 
 # Half gives the objectives, which every comparison of trials depends on; a quarter is enough to
@@ -87,8 +87,8 @@ def _of_groups(labels: Labels, seed: int, groups: Sequence[Hashable]) -> Parts:
     shares, problem = {"test": selection, "validation": confirmation}, "a part would be empty"
     try:
         held = hold_out(labels, shares, seed, groups)
-    except ValueError as error:  # scikit-learn's, of classes with fewer members than parts
-        held, problem = {}, str(error)
+    except DataError as error:
+        held, problem = {}, str(error.__cause__ or error)
     if len(held) < len(_SHARES) or not all(map(len, held.values())):
         raise ValueError("the groups of the validation split cannot be cut into three parts "
                          f"({problem}); fix: give more groups, or remove "

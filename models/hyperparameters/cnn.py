@@ -11,7 +11,7 @@ images (`block: residual`) and ResNet-9 (`downsampling: pool, stages: 1-0-1`); s
 from __future__ import annotations
 
 from models.hyperparameters.hyperparameter import choice, number
-from models.hyperparameters.pixel_training import attacked_or_free_training
+from models.hyperparameters.pixel_training import adversarial_training
 
 # He et al. 2016: 2-2-2-2 and 3-4-6-3 are ResNet-18 and ResNet-34; for CIFAR-10, from width 16,
 # 3-3-3 and 5-5-5 are ResNet-20 and ResNet-32 (theirs without convolutions in shortcuts). Page 2018:
@@ -59,7 +59,7 @@ CNN = (
     number("swa.start", 0.75, 0.0, 0.99, "share of the epochs before the first one averaged",
            weight_averaging="swa"),
     number("patience", 0, 0, 1000, "epochs without a better one before stopping; 0: off"),
-    *attacked_or_free_training(_WEIGHT_DECAY),
+    *adversarial_training(_WEIGHT_DECAY, free=True),
 )  # fmt: skip
 
 # They determine the shape of the weights and the function that they compute.

@@ -16,7 +16,6 @@ from dataclasses import replace
 from models.hyperparameters.hyperparameter import Hyperparameter, choice, number
 
 _ATTACKED = ("fgsm", "pgd", "trades", "mart")
-_MEANING = "attack inside training"
 _SIZE = "size on the pixel scale [0, 1]"
 
 
@@ -60,43 +59,31 @@ _FREE = (
 )  # fmt: skip
 
 
-def attacked_training(weight_decay: Hyperparameter) -> tuple[Hyperparameter, ...]:
-    """Return the hyperparameters of adversarial training without the free method.
+def adversarial_training(
+    weight_decay: Hyperparameter, *, free: bool = False
+) -> tuple[Hyperparameter, ...]:
+    """Return the hyperparameters of adversarial training.
 
-    The free method makes several optimizer steps per batch, which accumulation and warm-up of
-    fine-tuning do not support; transformers do not have it.
+    The last one is its own weight decay, by default that of plain training: Pang et al. 2021 lose
+    more than seven points of robust accuracy by a slightly different one (abstract); their choice
+    is 5e-4, that of TRADES 2e-4, for SGD at a peak rate of 0.1.
 
     Args:
         weight_decay: That of plain training.
+        free: Whether with the free method. It makes several optimizer steps per batch, which
+            accumulation and warm-up of fine-tuning do not support; transformers do not have it.
     """
-    return (
-        choice("adversarial_training", "none", ("none", *_ATTACKED), _MEANING),
-        *_CRAFTED,
-        _own_weight_decay(weight_decay, _ATTACKED),
-    )
-
-
-def attacked_or_free_training(weight_decay: Hyperparameter) -> tuple[Hyperparameter, ...]:
-    """Return the hyperparameters of adversarial training by all methods, as above."""
-    methods = (*_ATTACKED, "free")
-    return (
-        choice("adversarial_training", "none", ("none", *methods), _MEANING),
-        *_CRAFTED,
-        *_FREE,
-        _own_weight_decay(weight_decay, methods),
-    )
-
-
-def _own_weight_decay(plain: Hyperparameter, methods: tuple[str, ...]) -> Hyperparameter:
-    """Return the weight decay of adversarial training, by default that of plain training.
-
-    Pang et al. 2021 lose more than seven points of robust accuracy by a slightly different one
-    (abstract); their choice is 5e-4, that of TRADES 2e-4, for SGD at a peak rate of 0.1.
-    """
-    return replace(
-        plain,
-        name=f"adversarial_{plain.name}",
-        meaning=f"takes the place of {plain.name} in adversarial training",
+    methods = (*_ATTACKED, "free") if free else _ATTACKED
+    own_weight_decay = replace(
+        weight_decay,
+        name=f"adversarial_{weight_decay.name}",
+        meaning=f"takes the place of {weight_decay.name} in adversarial training",
         when={"adversarial_training": methods},
-        default_from=plain.name,
+        default_from=weight_decay.name,
+    )
+    return (
+        choice("adversarial_training", "none", ("none", *methods), "attack inside training"),
+        *_CRAFTED,
+        *(_FREE if free else ()),
+        own_weight_decay,
     )

@@ -13,7 +13,7 @@ Sources of the defaults: Devlin et al. 2019, appendix A.3 (full: 5e-5, batch 32)
 from __future__ import annotations
 
 from models.hyperparameters.hyperparameter import Hyperparameter, choice, number
-from models.hyperparameters.pixel_training import attacked_training
+from models.hyperparameters.pixel_training import adversarial_training
 
 METHODS = ("full", "lora", "dora", "adalora", "prefix", "ia3", "adapters")
 _RATE = "peak learning rate"
@@ -113,7 +113,6 @@ _EMBEDDING_ADVERSARIAL_TRAINING = (
 
 _TEXT = (*_ADAPTATION, *_TRAINING, _MAX_LENGTH)
 TEXT_CLASSIFIER = (*_TEXT, _CLASS_WEIGHTS, *_EMBEDDING_ADVERSARIAL_TRAINING)
-ENTITY_TAGGER = TEXT_CLASSIFIER
 CAUSAL_MODEL = (*_TEXT, *_EMBEDDING_ADVERSARIAL_TRAINING)
 # A user's own network over a pretrained model: all that it leaves trainable trains at one rate.
 _OF_THE_BASE = ("dropout", "gradient_checkpointing")
@@ -124,7 +123,7 @@ TEXT_NETWORK = (
     _CLASS_WEIGHTS,
     *_EMBEDDING_ADVERSARIAL_TRAINING,
 )
-VISION_TRANSFORMER = (*_ADAPTATION, *_TRAINING, *attacked_training(_WEIGHT_DECAY))
+VISION_TRANSFORMER = (*_ADAPTATION, *_TRAINING, *adversarial_training(_WEIGHT_DECAY))
 
 # They determine the shape of the trained weights and the function that they compute.
 TRANSFORMER_ARCHITECTURE = (

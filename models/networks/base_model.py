@@ -138,11 +138,11 @@ def _configuration(folder: Path) -> dict[str, Any]:
                          "fix: merge it into its base, or give the base")  # fmt: skip
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder}: no config.json; fix: give the folder of a pretrained model")
-    config = _read_json(folder / "config.json")
+    config = read_json(folder / "config.json")
     tokenizer = folder / "tokenizer_config.json"
     for name, settings in (
         ("config.json", config),
-        ("tokenizer_config.json", _read_json(tokenizer) if tokenizer.is_file() else {}),
+        ("tokenizer_config.json", read_json(tokenizer) if tokenizer.is_file() else {}),
     ):
         if settings.get("auto_map"):
             raise ValueError(
@@ -168,7 +168,12 @@ def _weight_files(folder: Path) -> list[Path]:
         problem = f"only {', '.join(pickles)}: {_CONVERT}" if pickles else (
             f"no {_WEIGHTS}; fix: give a folder that save_pretrained wrote")  # fmt: skip
         raise ValueError(f"{folder}: {problem}")
-    shards = sorted({str(shard) for shard in _read_json(folder / _INDEX)["weight_map"].values()})
+    shard_of = read_json(folder / _INDEX).get("weight_map")
+    if not isinstance(shard_of, dict) or not shard_of:
+        raise ValueError(
+            f"{folder / _INDEX}: no weight_map; fix: copy or download the folder again"
+        )
+    shards = sorted({str(shard) for shard in shard_of.values()})
     outside = [shard for shard in shards if Path(shard).name != shard]
     if outside:
         raise ValueError(f"{folder / _INDEX}: names files outside the folder: {outside}")
@@ -179,7 +184,12 @@ def _weight_files(folder: Path) -> list[Path]:
     return [folder / shard for shard in shards]
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a file of a model's folder.
+
+    Raises:
+        ValueError: it holds no object in JSON.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -117,8 +117,7 @@ def locate_code(reference: str, folder: Path | None = None) -> OwnCode:
     if found is None:
         raise ValueError(f"{reference}: there is no module {top} in {folder}; fix: run from the "
                          "folder that holds it, or add that to PYTHONPATH")  # fmt: skip
-    # A package lies in a folder of its own name.
-    root = found.parents[1] if found.name == "__init__.py" else found.parent
+    root = _root_of(found)
     files = dict(_files_of(module, root))
     if module not in files:
         raise ValueError(f"{reference}: there is no module {module} in {root}; fix: correct it")
@@ -139,7 +138,7 @@ def project_files(module: str) -> dict[str, Path]:
     found = None if top in (*OURS, SESSION) else _source(top, [str(Path.cwd()), *sys.path])
     if found is None or found.suffix != ".py":
         return {}
-    root = found.parents[1] if found.name == "__init__.py" else found.parent
+    root = _root_of(found)
     return {} if _is_installed(root) else dict(_files_of(module, root))
 
 
@@ -209,7 +208,7 @@ def _was_edited(module: ModuleType, file: Path) -> bool:
     loader = module.__spec__.loader if module.__spec__ else None
     if not isinstance(loader, SourceFileLoader):
         return False  # one that rewrites what it imports, as pytest's does
-    defined = set(_code_in(loader.source_to_code(file.read_bytes(), str(file))))
+    defined = set(code_in(loader.source_to_code(file.read_bytes(), str(file))))
     owners = [each for each in vars(module).values() if isinstance(each, type)]
     return any(
         found.__code__ not in defined
@@ -220,11 +219,12 @@ def _was_edited(module: ModuleType, file: Path) -> bool:
     )
 
 
-def _code_in(code: CodeType) -> Iterator[CodeType]:
+def code_in(code: CodeType) -> Iterator[CodeType]:
+    """Yield a code object and those of what is defined in it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _code_in(constant)
+            yield from code_in(constant)
 
 
 def copy_code(reference: str, folder: Path) -> str:
@@ -277,6 +277,11 @@ def _source(name: str, path: list[str]) -> Path | None:
         return Path(found.origin).absolute()  # links stay: their targets have other names
     places = list(found.submodule_search_locations or [])
     return Path(places[0]).absolute() / "__init__.py" if places else None
+
+
+def _root_of(file: Path) -> Path:
+    """Return the folder that Python finds a top-level module in; a package has one of its own."""
+    return file.parents[1] if file.name == "__init__.py" else file.parent
 
 
 def _is_installed(place: Path) -> bool:

@@ -155,17 +155,13 @@ def _check(
         if index == 0:
             other = _built(reference, builder, dict(configuration), data, seed=1)
             check_restored(reference, model, other, logits_of)
-    unread = _own_names(configurations) - asked
+    unread = {name for each in configurations for name in _own(each)} - asked
     if unread:
         raise NetworkError(
             f"{reference}: it never reads {listed(sorted(unread))} of its configuration, so "
             "searching that changes nothing; fix: use configuration[...] in it, or remove the "
             "hyperparameter from the space"
         )
-
-
-def _own_names(configurations: Sequence[Mapping[str, Value]]) -> set[str]:
-    return {name for each in configurations for name in each if name.startswith(OWN_PREFIX)}
 
 
 class _Recorded(dict[str, Value]):
@@ -256,6 +252,4 @@ def _hint(error: BaseException) -> str:
 
 
 def _own(configuration: Mapping[str, Value]) -> dict[str, Value]:
-    return {
-        name: value for name, value in dict(configuration).items() if name.startswith(OWN_PREFIX)
-    }
+    return {name: each for name, each in configuration.items() if name.startswith(OWN_PREFIX)}

@@ -16,7 +16,7 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from models.networks.own_code import (
@@ -24,6 +24,7 @@ from models.networks.own_code import (
     PREFIX,
     SESSION,
     PassedCode,
+    code_in,
     locate_code,
     normalised_source,
     project_files,
@@ -146,7 +147,7 @@ def _used_names(found: Any) -> Iterator[tuple[str, Any]]:
                 yield from _used_names(method)
         return
     function = inspect.unwrap(found)
-    names = set(_names(function.__code__))
+    names = {name for code in code_in(function.__code__) for name in code.co_names}
     for name in names & function.__globals__.keys():
         used = function.__globals__[name]
         # Behind decorators that keep what they wrap, as functools does.
@@ -156,13 +157,6 @@ def _used_names(found: Any) -> Iterator[tuple[str, Any]]:
             yield name, cell.cell_contents
         except ValueError:
             continue  # assigned later
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
 
 
 def _is_plain(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.networks.base_model import BaseModel
+from models.networks.base_model import BaseModel, read_json
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,12 @@ def take_pixels(model: Any, base: BaseModel, image: tuple[int, int, int] | None)
 def _normalisation(folder: Path, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and spread of the pixels in the model's training, per channel; default 0.5."""
     path = folder / "preprocessor_config.json"
-    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    mean = tuple(float(value) for value in settings.get("image_mean") or [0.5] * channels)
-    std = tuple(float(value) for value in settings.get("image_std") or [0.5] * channels)
+    settings = read_json(path) if path.is_file() else {}
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    with contextlib.suppress(TypeError, ValueError):  # no lists, or not of numbers: refused below
+        mean = tuple(map(float, settings.get("image_mean") or [0.5] * channels))
+        std = tuple(map(float, settings.get("image_std") or [0.5] * channels))
     if not len(mean) == len(std) == channels or min(std) <= 0:
         raise ValueError(f"{path}: image_mean and image_std must have {channels} values, the "
                          "spreads positive; fix: correct the file")  # fmt: skip

@@ -30,5 +30,5 @@ def test_a_scorer_gives_the_clean_metrics_of_its_kind(
     assert set(found) == set(KINDS[kind].metrics)
 
 
-def test_every_kind_of_data_has_clean_metrics() -> None:
+def test_every_kind_of_data_has_a_model() -> None:
     assert {data_kind(model) for model in MODELS} == set(KINDS)

@@ -91,9 +91,13 @@ def _table(
         class_names = next(iter(stated), ()) or of_type
     tag_names = _tag_names(features[chosen["tags"]]) if kind == "entities" else ()
     if tag_names:
-        # A number without a name (-1: a hidden tag) stays, so that its row is refused.
+        # A number without a name (-1: a hidden tag) stays, as no tags at all do, so that its row is
+        # refused.
         named = dict(enumerate(tag_names))
-        columns["tags"] = [[named.get(tag, tag) for tag in tags] for tags in columns["tags"]]
+        columns["tags"] = [
+            [named.get(tag, tag) for tag in tags] if isinstance(tags, list) else tags
+            for tags in columns["tags"]
+        ]
     file = files[0] if len(files) == 1 else None
     return TextTable(place, columns, chosen, class_names, file=file)
 

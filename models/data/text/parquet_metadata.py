@@ -20,13 +20,14 @@ def _metadata(file: Path) -> dict[str, bytes]:
     # Imported here: only files of this format need it.
     import pyarrow.parquet as pq
 
-    return {key.decode(): value for key, value in (pq.read_schema(file).metadata or {}).items()}
+    metadata = pq.read_schema(file).metadata or {}
+    return {key.decode(errors="replace"): value for key, value in metadata.items()}
 
 
 def licence_of(files: Sequence[Path]) -> str:
     """Return the licence that the first of `files` states; "" if it states none."""
     metadata = _metadata(files[0]) if files else {}
-    return metadata.get("licence", metadata.get("license", b"")).decode()
+    return metadata.get("licence", metadata.get("license", b"")).decode(errors="replace")
 
 
 def stated_classes(file: Path, column: str) -> tuple[str, ...]:

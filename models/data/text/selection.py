@@ -16,7 +16,7 @@ import numpy as np
 from models.data.settings import DataSettings, read_settings
 from models.data.sources import SPLITS, DataError, stratified
 from models.data.text.deduplication import contained_in, contradictions, find_repeats
-from models.data.text.entity_tags import number_tags
+from models.data.text.entity_tags import entity_types, number_tags
 from models.data.text.relevance import whole_groups
 from models.data.text.splits import TextExamples, TextSource, TextSplits, check_kind
 from models.kinds import KINDS
@@ -106,17 +106,13 @@ def _warnings(source: TextSource, kind: str) -> list[str]:
         warnings.append(f"{source.name}: texts with more than one label: {len(several)}, e.g. "
                         f"{several[0][:_SHOWN]!r}; fix: correct their labels")  # fmt: skip
     if kind == "entities":
-        types = {split: _types(examples) for split, examples in source.splits.items()}
+        types = {split: entity_types(examples) for split, examples in source.splits.items()}
         for split in SPLITS[1:]:
             unknown = sorted(types[split] - types["train"])
             if unknown:
                 warnings.append(f"{source.name}, {split}: no training example has entities of "
                                 f"{', '.join(map(repr, unknown))}; fix: give examples")  # fmt: skip
     return warnings
-
-
-def _types(examples: TextExamples) -> set[str]:
-    return {tag[2:] for tags in examples.labels for tag in tags} - {""}
 
 
 def _without(

@@ -161,9 +161,8 @@ def _held_out(
                         "splits of their own")  # fmt: skip
     try:
         parts = hold_out(rows.labels, shares, seed, groups)
-    except ValueError as error:  # scikit-learn's, of fewer groups with a class than splits
-        raise DataError(f"{table.place}: its groups cannot be divided ({error}); fix: give splits "
-                        "of their own, or remove group_column") from error  # fmt: skip
+    except DataError as error:
+        raise DataError(f"{table.place}: {error}") from error
     chosen = {split: set(part.tolist()) for split, part in parts.items()}
     return {
         split: rows.examples.take(i for i, row in enumerate(rows.rows) if row in part)

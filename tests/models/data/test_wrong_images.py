@@ -194,6 +194,11 @@ Y = np.arange(30) % 2
             {"group_column": "who"},
             ["one group", "group_column"],
         ),
+        (
+            {"images": IMAGES, "labels": np.arange(30) // 3, "who": np.arange(30) // 2},
+            {"group_column": "who"},
+            ["pets.npz: its groups cannot be divided", "remove group_column"],
+        ),
         ({"images": IMAGES, "labels": Y}, {"splits": {"test": "hard"}}, ["'hard'", "['train']"]),
         (
             {"images": IMAGES, "labels": Y, "label_names": np.array(["a"])},

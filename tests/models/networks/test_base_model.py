@@ -103,6 +103,14 @@ def test_shards_must_all_be_there(bert: Path) -> None:
     assert locate_base(str(bert)).model_type == "bert"
 
 
+@pytest.mark.parametrize("index", [{}, {"weight_map": ["a"]}, {"weight_map": {}}])
+def test_an_index_that_names_no_shards_is_refused(bert: Path, index: dict) -> None:
+    (bert / "model.safetensors").unlink()
+    change(bert / "model.safetensors.index.json", **index)
+    with pytest.raises(ValueError, match=r"index\.json: no weight_map; fix"):
+        locate_base(str(bert))
+
+
 def test_shards_outside_of_the_folder_are_refused(bert: Path) -> None:
     (bert / "model.safetensors").rename(bert.parent / "elsewhere.safetensors")
     change(bert / "model.safetensors.index.json", weight_map={"a": "../elsewhere.safetensors"})

@@ -67,9 +67,19 @@ def test_images_of_other_channels_are_refused(tmp_path: Path) -> None:
         LoadedBase(base, "images", NAMES)
 
 
-def test_a_preprocessor_for_other_channels_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (json.dumps({"image_mean": [0.5] * 3, "image_std": [0.5] * 3}), "image_mean and image_std"),
+        (json.dumps({"image_mean": 0.5}), "image_mean and image_std"),
+        ("{", "not readable as JSON"),
+        ("[]", "holds no JSON object"),
+    ],
+)
+def test_a_preprocessor_for_other_channels_or_none_is_refused(
+    tmp_path: Path, text: str, problem: str
+) -> None:
     tiny_vit(tmp_path)
-    settings = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
-    with pytest.raises(ValueError, match=r"preprocessor_config\.json: image_mean and image_std"):
+    (tmp_path / "preprocessor_config.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"preprocessor_config\.json: {problem}"):
         LoadedBase(locate_base(str(tmp_path)), "images", NAMES, image=(1, 16, 16))

@@ -89,10 +89,11 @@ def test_tags_of_the_hub_may_be_strings_or_numbers(hub: dict) -> None:
         data = load_data({"hub": "pets"}, "entities")
         assert data.label_names == ("O", "B-x", "I-x")
         assert data.train.labels[:2] == ((1, 2), (0,))
-    forget()
-    hub["test"] = tagged([["a"]], [[-1]], numbered=True)
-    with pytest.raises(DataError, match=r"test, row 0, word 0 .*-1 is no tag"):
-        load_data({"hub": "pets"}, "entities")
+    for tags, problem in ([-1], "row 0, word 0 .*-1 is no tag"), (None, "row 0: tags is None; fix"):
+        forget()
+        hub["test"] = tagged([["a"]], [tags], numbered=True)
+        with pytest.raises(DataError, match=f"test, {problem}"):
+            load_data({"hub": "pets"}, "entities")
 
 
 def test_dialogues_come_without_labels(hub: dict) -> None:

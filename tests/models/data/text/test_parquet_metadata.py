@@ -22,10 +22,10 @@ def test_names_and_licence_are_in_the_metadata(tmp_path: Path, write_text: Write
     metadata = {
         "label_names": None,
         "huggingface": json.dumps({"info": {"features": features}}),
-        "licence": "CC BY 4.0",
+        "licence": "© 1993, CC BY 4.0".encode("latin-1"),
     }
     source = read(write_text(tmp_path, "classification", metadata=metadata))
-    assert source.label_names == ("no", "yes") and source.licence == "CC BY 4.0"
+    assert source.label_names == ("no", "yes") and source.licence == "\ufffd 1993, CC BY 4.0"
 
 
 def test_labels_name_themselves_without_metadata(tmp_path: Path, write_text: WriteText) -> None:
