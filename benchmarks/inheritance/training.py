@@ -112,7 +112,7 @@ def weights_of(
     training.load_state_dict(state)
     base = loaded_base(settings.base, data.label_names)
     plain = base.fresh(0, training.configuration, own_copy=False)
-    return from_adapted(training, plain, data.label_names)
+    return from_adapted(training.adapted, plain, data.label_names)
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from models.adaptation.adapted_model import Adapted
 from models.adversarial.threat_model import TextThreat
 from models.data.text.splits import TextSplits
 from models.hyperparameters.hyperparameter import Value
@@ -144,7 +145,12 @@ class TextFineTuning:
     @property
     def model(self) -> nn.Module:
         """The model in training; takes a batch's tensors, returns an object with `.logits`."""
-        return self._optimization.adapted.model
+        return self.adapted.model
+
+    @property
+    def adapted(self) -> Adapted:
+        """The base and what is trained of it."""
+        return self._optimization.adapted
 
     def _costs(self) -> dict[str, float]:
         return model_costs(self.model, self._batches.middle(BATCH), self._batches.middle(1))

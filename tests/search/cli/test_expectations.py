@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from search.cli.expectations import WIDTH, expectation_lines
+from search.cli.expectations import expectation_lines
+from search.cli.tables import WIDTH
 from search.history.provenance import read_origin
 
 PORTFOLIO = read_origin(
