@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ def locate_base(reference: str) -> BaseModel:
     elif kind == "package":
         folder, name = _package_folder(rest), reference
     else:
-        folder = Path(reference).expanduser()
+        folder = Path(os.path.expanduser(reference))
         name = folder.resolve().name
     if not folder.is_dir():
         raise ValueError(f"{reference}: no folder {folder}; fix: give the folder of a pretrained "

@@ -5,6 +5,7 @@ It opens the source as a search would, with all its checks, and shows examples.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -96,7 +97,7 @@ def _given(source: str, settings: list[str]) -> dict[str, Any]:
     elif any(source in each.embedded for each in KINDS.values()) and not Path(source).exists():
         given["name"] = source
     else:
-        given["path"] = str(Path(source).expanduser().resolve())
+        given["path"] = str(Path(os.path.expanduser(source)).resolve())
     for text in settings:
         key, equals, value = text.partition("=")
         parent, _, child = key.strip().partition(".")

@@ -72,7 +72,7 @@ def doctor(
                 "fix: give one of them"
             )
         use_token_of_the_cluster()
-        place = None if results is None else results.expanduser()
+        place = None if results is None else Path(os.path.expanduser(results))
         changes = tuple(settings or ())
         given = LaunchArguments(cluster, PROJECT, spec, changes, tracking_uri, place)
         check_remotely(given, take)
@@ -80,7 +80,7 @@ def doctor(
         # On the head, for `--cluster`, what was not named is not checked.
         uri = tracking_uri or (None if lines else PROJECT_STORE)
         place = results or (None if lines else RESULTS)
-        place = place and Path(os.path.abspath(place.expanduser()))
+        place = place and Path(os.path.abspath(os.path.expanduser(place)))
         for check in _checks(spec, list(settings or []), uri, place, address, os.environ):
             take(check)
     counts = Counter(check.status for check in checks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,19 +20,18 @@ from search.cli.documents import (
     origin_keys,
 )
 from search.history import History, Search, Trial
+from search.history.lineage import lineage_in_words, read_lineage
 from search.optimize.plan import LOG
 from search.optimize.trial_log import as_printed, log_file
 from search.tracking import tag_names
 from search.tracking.artifacts import read_text
 from search.tracking.imports.stored import imported_searches
 from search.tracking.read.history import load_history
-from search.tracking.runs import UNREADABLE
 from search.tracking.store import open_client, trial_runs
 from search.tracking.summary import Summary, all_summaries, find_summary
 from search.transfer.best import best_trials, values_on_test
 from search.transfer.cost_outcome import cost_lines
 from search.transfer.costs import Cost, cost_of
-from search.transfer.inherited_weights import lineage_in_words
 from search.transfer.totals import totals
 
 
@@ -236,6 +234,6 @@ def trial_document(stored: StoredSearch, trial: Trial, names: Mapping[str, str])
 def _lineage(tags: Mapping[str, str]) -> str:
     """Returns where a trial's initial weights come from; "" if from scratch."""
     try:
-        return lineage_in_words(json.loads(tag_names.joined_tag(tag_names.LINEAGE, tags) or "{}"))
-    except UNREADABLE:
-        return "The record of where its initial weights come from is damaged."
+        return lineage_in_words(read_lineage(tag_names.joined_tag(tag_names.LINEAGE, tags)))
+    except ValueError as error:
+        return str(error)

@@ -15,6 +15,7 @@ from rich.console import Console
 from models.adversarial.checks.search_warnings import search_warnings
 from search.cli.documents import IMPORTED, SearchDocument
 from search.cli.stored_searches import StoredSearch, search_document, stored_search, trial_document
+from search.history.lineage import lineage_in_words
 from search.history.plurals import counted
 from search.history.work import work_text
 from search.objectives.objective import value_text
@@ -27,7 +28,6 @@ from search.tracking.summary import note_of
 from search.transfer.best import to_yaml, values_on_test
 from search.transfer.costs import cost_of
 from search.transfer.examples import Examples, validation_examples
-from search.transfer.inherited_weights import lineage_in_words
 
 # Characters of a line that every terminal shows.
 WIDTH = 80

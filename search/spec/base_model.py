@@ -7,6 +7,7 @@ one corner of its space.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def check_base(document: Document, folder: Path, must_exist: bool) -> str | None
     if not is_folder and not name:
         document.add(_PATH, f"names nothing after {kind}:", base, BASE_FORMS)
         return None
-    reference = str((folder / Path(base).expanduser()).resolve()) if is_folder else base
+    reference = str((folder / os.path.expanduser(base)).resolve()) if is_folder else base
     try:
         if must_exist:
             locate_base(reference)

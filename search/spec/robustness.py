@@ -8,6 +8,7 @@ spec: the epsilon of the data set, the folder of the table, and the names of met
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def _text_threat(document: Document, raw: Any, folder: Path, must_exist: bool) -
     threat = read_part(document, PATH, TextThreat, raw)
     if threat is None or not threat.synonyms:
         return threat
-    file = (folder / Path(threat.synonyms).expanduser()).resolve()
+    file = (folder / os.path.expanduser(threat.synonyms)).resolve()
     try:
         if must_exist:
             load_synonyms(file)

@@ -6,6 +6,7 @@ nothing.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,7 +100,7 @@ def _check_data(document: Document, folder: Path, must_exist: bool) -> dict[str,
 
 def _found(document: Document, path: KeyPath, folder: Path, written: str, must_exist: bool) -> str:
     """Return a file or folder as an absolute path; note that it is missing if it must exist."""
-    source = (folder / Path(written).expanduser()).resolve()
+    source = (folder / os.path.expanduser(written)).resolve()
     if must_exist and not source.exists():
         document.add(path, f"there is no file or folder {source}", written)
     return str(source)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.history.lineage import checked_lineage
 from search.history.plurals import counted
 from search.history.states import TO_MLFLOW
 from search.objectives.objective import Objective, to_row
@@ -280,6 +281,13 @@ def _summary(run: Any) -> Summary:
         trials_budget=int(tags[tag_names.BUDGET]),
         warm_started_from=tuple(json.loads(tag_names.joined_tag(tag_names.WARM, tags) or "[]")),
         environment=dict(json.loads(tag_names.joined_tag(tag_names.ENVIRONMENT, tags) or "{}")),
-        initial_weights=dict(json.loads(tag_names.joined_tag(tag_names.LINEAGES, tags) or "{}")),
+        initial_weights=_initial_weights(tag_names.joined_tag(tag_names.LINEAGES, tags)),
         tags=tags,
     )
+
+
+def _initial_weights(text: str | None) -> dict[str, Mapping[str, Any]]:
+    return {
+        name: {"file": str(each["file"]), "lineage": checked_lineage(each["lineage"])}
+        for name, each in dict(json.loads(text or "{}")).items()
+    }

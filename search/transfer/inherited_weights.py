@@ -1,13 +1,13 @@
 """Copies the weights of an earlier trial into the storage of a search, with their lineage.
 
 Which trials a spec starts from is decided in `pin_weights.py`. A trial needs nothing of its source
-but the file written here. The lineage is also put into words here.
+but the file written here.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,29 +104,3 @@ def _lineage(source: WeightSource, base: BaseModel | None, found: Any) -> dict[s
         "overlap": {key: overlap[key] for key in ("count", "known", "compared")},
         "trained_on": source.trained_on(),
     }
-
-
-def lineage_in_words(lineage: Mapping[str, Any]) -> str:
-    """A lineage that `copy_weights` wrote, in words; "" for an empty one."""
-    if not lineage:
-        return ""
-    base = f" on the base {lineage['base']}" if lineage.get("base") else ""
-    texts = [
-        f"It starts from the weights of {lineage['source']} (run {lineage['source_run']}, task "
-        f"{lineage['source_task']}){base}: {counted(lineage['tensors'], 'tensor')}, "
-        f"{_rows(lineage)}.",
-        f"None of the {lineage['overlap']['compared']} examples those weights were trained on is "
-        f"in the validation or test split here.",
-    ]
-    if len(lineage["ancestors"]) > 1:
-        texts.append(f"Lineage: {' > '.join(lineage['ancestors'])}.")
-    return " ".join(texts)
-
-
-def _rows(lineage: Mapping[str, Any]) -> str:
-    carried, fresh = list(lineage["rows_carried"]), list(lineage["rows_initialized"])
-    if not carried and not fresh:
-        return "with the whole head"
-    named = f" ({names_in_words(carried, _LABELS_NAMED)})" if carried else ""
-    rows = counted(len(carried), "head row")
-    return f"{rows} copied by label name{named}, {len(fresh)} re-initialised"

@@ -20,10 +20,10 @@ from models.networks.own_code import PREFIX
 from models.scores.cost_names import COST_MEASURES
 from models.scores.metric_names import MetricName
 from search.history import Trial
+from search.history.lineage import lineage_in_words
 from search.history.plurals import counted
 from search.objectives.objective import value_text
 from search.transfer.best import TestValue, values_on_test
-from search.transfer.inherited_weights import lineage_in_words
 from search.transfer.sources import WeightSource
 
 if TYPE_CHECKING:

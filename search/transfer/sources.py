@@ -6,7 +6,6 @@ A name is `SEARCH#TRIAL`, or an MLflow run id. Not for copying the weights
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from models.catalog import Value, architecture, data_kind, describe_data, is_own
 from models.networks.base_model import locate_base
 from models.weights.checkpoints import newest_checkpoint
 from search.history import History, Trial
+from search.history.lineage import read_lineage
 from search.history.plurals import counted
 from search.history.trial import search_and_number
 from search.objectives.roles import steering
@@ -236,6 +236,13 @@ def _source(tracking_uri: str, summary: Summary, trial: Trial) -> WeightSource:
     tags = tags_of(open_client(tracking_uri), trial.run_id)
     configuration = dict(spec.complete(trial.configuration))
     configuration.pop("initial_weights", None)
+    try:
+        lineage = read_lineage(tag_names.joined_tag(tag_names.LINEAGE, tags))
+    except ValueError as error:
+        raise ValueError(
+            f"{summary.search}#{trial.number}: {error} So it is unknown which examples these "
+            "were trained on; fix: name another trial"
+        ) from error
     return WeightSource(
         summary=summary,
         spec=spec,
@@ -243,7 +250,7 @@ def _source(tracking_uri: str, summary: Summary, trial: Trial) -> WeightSource:
         trial=trial,
         configuration=configuration,
         checkpoints=Path(tags.get(tag_names.CHECKPOINTS, "")),
-        lineage=json.loads(tag_names.joined_tag(tag_names.LINEAGE, tags) or "{}"),
+        lineage=lineage,
     )
 
 

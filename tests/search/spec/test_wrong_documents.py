@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from search.spec import SpecError, load_spec, spec_from_yaml
+from search.spec.yaml_document import EXAMPLES
 from tests.support.spec_documents import FLOAT, GOOD, PYTHON, changed, error_of
 
 WRONG = [
@@ -190,6 +191,19 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes("name: caf\xe9\n".encode("latin-1"))
     with pytest.raises(SpecError, match="not UTF-8 text"):
         load_spec(tmp_path / "latin.yaml")
+
+
+@pytest.mark.parametrize(
+    ("spec", "setting"),
+    [
+        ("digits", "task.data={path: ~nosuch/images}"),
+        ("sst2", "task.base=~nosuch/bert"),
+        ("sst2", "robustness={attack: words, synonyms: ~nosuch/table.csv}"),
+    ],
+)
+def test_the_home_of_an_unknown_user_is_a_folder_that_is_missing(spec: str, setting: str) -> None:
+    with pytest.raises(SpecError, match=r"no (file or )?folder /.*/~nosuch/|~nosuch/.* cannot be"):
+        load_spec(EXAMPLES / f"{spec}.yaml", [setting])
 
 
 def test_all_mistakes_are_reported_at_once_with_their_lines() -> None:

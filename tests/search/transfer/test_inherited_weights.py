@@ -25,7 +25,6 @@ from search.tracking import tag_names
 from search.tracking.store import open_client, tags_of
 from search.tracking.summary import find_summary
 from search.transfer.export import export_trial
-from search.transfer.inherited_weights import lineage_in_words
 from search.transfer.sources import find_trial
 from tests.support.source_searches import DIGITS, Shelf, configured, digits_spec
 
@@ -176,13 +175,16 @@ def test_a_source_whose_data_have_changed_is_refused(tmp_path: Path) -> None:
         shelf.plan(digits_spec("target", initial_weights={"from": plan.search}))
 
 
-def test_a_language_models_head_goes_as_a_whole() -> None:
-    lineage = {
-        "source": "s#1", "source_run": "r", "source_task": "t", "base": "gpt@1", "tensors": 3,
-        "rows_carried": [], "rows_initialized": [], "ancestors": ["s#1"],
-        "overlap": {"count": 0, "known": 0, "compared": 7},
-    }  # fmt: skip
-    assert "on the base gpt@1: 3 tensors, with the whole head." in lineage_in_words(lineage)
+@pytest.mark.slow
+def test_a_trial_whose_lineage_is_damaged_gives_no_weights(shelf: Shelf, source: str) -> None:
+    rate = {"adamw.learning_rate": 2e-3}
+    child = shelf.plan(digits_spec("child", initial_weights={"from": source}))
+    shelf.finish(child, [(rate, [0.9, 0.5])])
+    client, name = open_client(shelf.uri), f"{child.search}#0"
+    run = find_trial(shelf.uri, name).trial.run_id
+    client.set_tag(run, tag_names.LINEAGE, '{"source": "a#1"}')
+    with pytest.raises(ValueError, match=rf"{name}: .*damaged.*unknown which examples.*fix: name"):
+        shelf.plan(digits_spec("grandchild", initial_weights={"from": name}))
 
 
 def test_an_exported_folder_has_a_card_without_paths_of_this_machine(
