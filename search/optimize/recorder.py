@@ -132,7 +132,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         number = trial.config["number"]
         self._pause(number)
         why = "lost its worker with a node that had been given notice; it is started again"
-        self._journal.append("driver", message=f"trial {number} {why}")
+        self._journal.say(f"trial {number} {why}")
 
     @property
     def why_failed(self) -> str:
