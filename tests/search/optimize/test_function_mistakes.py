@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -16,35 +14,10 @@ from search.optimize.function_check import check_function
 from search.optimize.outcome import outcome_of
 from search.optimize.worker_task import TaskOnWorker
 from search.robustness import examples
-from search.spec import HyperparameterSpec
-from tests.support.stepped_trials import config_of, run, task_of, trial_of
+from tests.support.own_functions import task
+from tests.support.stepped_trials import config_of, run, trial_of
 
 pytestmark = pytest.mark.usefixtures("quick_collection")
-
-_MODULES = itertools.count()
-
-
-@pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
-    """A folder to run from, and the name of a module in it that no other test imports."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return tmp_path, f"own_training_{next(_MODULES)}"
-
-
-def task(own: tuple[Path, str], source: str) -> TaskOnWorker:
-    folder, module = own
-    (folder / f"{module}.py").write_text(textwrap.dedent(source))
-    sys.modules.pop(module, None)  # of an earlier source
-    made = task_of(folder)
-    spec = made.spec.model_copy(
-        update={
-            "task": made.spec.task.model_copy(update={"train": f"python:{module}:train"}),
-            "space": {"learning_rate": HyperparameterSpec(type="float", low=0.1, high=1)},
-        }
-    )
-    return replace(made, spec=spec)
-
 
 # What is written wrong -> the source, the line that is named, and what is said.
 BEFORE = {
@@ -328,71 +301,6 @@ def test_examples_of_texts_or_of_nothing_are_refused(own: tuple[Path, str]) -> N
     for data, text in ((texts, "texts; fix: read data.train.texts"), (None, "None; fix: name")):
         with pytest.raises(TypeError, match=text):
             examples(data, Threat())  # type: ignore[arg-type]
-
-
-SOUND = {
-    "a key that is asked for": """
-        momentum = configuration["momentum"] if "momentum" in configuration else 0.9
-        trial.report({"left": momentum, "right": 1})
-    """,
-    "a key that may be missing": """
-        try:
-            momentum = configuration["momentum"]
-        except KeyError:
-            momentum = 0.9
-        trial.report({"left": momentum, "right": 1})
-    """,
-    "a default": """
-        configuration.setdefault("momentum", 0.9)
-        trial.report({"left": configuration["momentum"], "right": 1})
-    """,
-    "a dict of its own": """
-        configuration = {"momentum": 0.9} | configuration
-        trial.report({"left": configuration["momentum"], "right": 1})
-    """,
-    "an inner function": """
-        def build(configuration):
-            return configuration["depth"]
-        trial.report({"left": build({"depth": 1}), "right": 1})
-    """,
-    "metrics that are known at run time": """
-        names = {"left": 1, **{"right": 1}}
-        for _ in range(trial.epoch, trial.epochs):
-            trial.report(names, checkpoint={"names": [1]})
-    """,
-    "another function that reports": """
-        def loop(trial):
-            trial.report({"left": 1, "right": 1})
-        trial.folder.mkdir(exist_ok=True)
-        loop(trial)
-    """,
-    "an objective of the last epoch": """
-        for epoch in range(trial.epochs - 1):
-            trial.report({"loss": 1})
-        trial.report({"left": 1, "right": 1})
-    """,
-    "a method that has the name of a built-in function": """
-        class Sensor:
-            def input(self):
-                return 1
-        trial.report({"left": Sensor().input(), "right": 1})
-    """,
-    "a trial of Optuna's as well": """
-        if hasattr(trial, "suggest_float"):
-            rate = trial.suggest_float("rate", 0, 1)
-        trial.report({"left": 1, "right": 1})
-    """,
-}
-
-
-@pytest.mark.parametrize("body", SOUND)
-def test_a_sound_function_has_no_mistake(body: str, own: tuple[Path, str]) -> None:
-    source = "def train(configuration, trial):\n" + textwrap.indent(
-        textwrap.dedent(SOUND[body]), "    "
-    )
-    check_function(task(own, source).spec)
-    results = run(trial_of(task(own, source), config_of(own[0])))
-    assert results[-1]["failure"] == ""
 
 
 def test_the_first_argument_of_a_method_is_no_configuration(own: tuple[Path, str]) -> None:
