@@ -131,7 +131,7 @@ def test_there_are_no_circles_between_the_modules() -> None:
         ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
         for file in FILES
     }
-    graph = {name: top_level_imports(file, set(modules)) - {name} for name, file in modules.items()}
+    graph = {name: modules_used_by(file, set(modules)) - {name} for name, file in modules.items()}
     done: set[str] = set()
 
     def visit(name: str, path: tuple[str, ...]) -> None:
@@ -145,11 +145,11 @@ def test_there_are_no_circles_between_the_modules() -> None:
         visit(name, ())
 
 
-def top_level_imports(file: Path, modules: set[str]) -> set[str]:
-    """The modules of ours that a file needs to be imported; `from package import module` counts
-    for the module alone."""
+def modules_used_by(file: Path, modules: set[str]) -> set[str]:
+    """The modules of ours that a file imports, in functions as well; `from package import module`
+    counts for the module alone."""
     found = set()
-    for node in ast.parse(file.read_text()).body:
+    for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

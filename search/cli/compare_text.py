@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 
-from search.cli.compare import Column, differing, metrics_of, space_texts
+from search.cli.compared_searches import Column, differing, metrics_of, space_texts
 from search.history.plurals import counted
 from search.history.states import STATES
 from search.history.work import work_text

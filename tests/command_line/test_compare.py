@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from search.cli.compare import read_columns
+from search.cli.compared_searches import read_columns
 from search.pipeline import new_plan, prepare
 from search.tracking.read.history import load_history
 from search.transfer.totals import totals

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from search.cli.compare import Column, as_document, differing, space_texts
+from search.cli.compare import as_document
 from search.cli.compare_text import lines
+from search.cli.compared_searches import Column, differing, space_texts
 from search.history import History
 from search.objectives.objective import Role, from_lists
 from search.space import SearchSpace
