@@ -62,14 +62,14 @@ def cells(task: str, methods: Sequence[str] = METHODS) -> list[Cell]:
 
 def train(setting: Setting, cell: Cell) -> dict[str, Any]:
     """Return the cell's record, measured unless it is stored; its trained state stays on disk."""
-    store, key = setting.store(), cell.key(setting)
-    record = store.get(key)
-    if record is None:
+    key = cell.key(setting)
+
+    def measured() -> dict[str, Any]:
         training, record = fit(setting, cell.task, cell.configuration(), SEED)
-        record = asdict(cell) | record
         _save(training.state_dict(), _state_file(setting, key))
-        store.put(key, record)
-    return record
+        return asdict(cell) | record
+
+    return setting.store().once(key, measured)
 
 
 def chosen(records: Sequence[Mapping[str, Any]], metric: str) -> Mapping[str, Any]:

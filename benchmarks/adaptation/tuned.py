@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,11 +72,8 @@ def search(setting: Setting, trials: int = TRIALS, seed: int = 0) -> list[dict[s
         configuration = SPACE.suggest(trial)
         own_seed = seed_of(seed, "benchmarks.adaptation", number) % 2**31
         own_key = setting.key(TASK, "trial", configuration=configuration, seed=own_seed)
-        record = store.get(own_key)
-        if record is None:
-            _, record = fit(setting, TASK, configuration, own_seed)
-            record["configuration"] = configuration
-            store.put(own_key, record)
+        fitted = store.once(own_key, partial(_fitted, setting, configuration, own_seed))
+        record = fitted | {"configuration": configuration}
         value = float(record["curve"][-1][quality(TASK)])
         if math.isnan(value):
             study.tell(trial, state=TrialState.FAIL)
@@ -86,21 +84,24 @@ def search(setting: Setting, trials: int = TRIALS, seed: int = 0) -> list[dict[s
     return done
 
 
+def _fitted(setting: Setting, configuration: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    return fit(setting, TASK, configuration, seed)[1]
+
+
 def final(
     setting: Setting, arm: str, configuration: Mapping[str, Any], seed: int
 ) -> dict[str, Any]:
     """Return a final training's record with "test" (metrics) and "correct" (0 or 1 an example)."""
-    store = setting.store()
     own_key = setting.key(TASK, "final", configuration=dict(configuration), seed=seed)
-    record = store.get(own_key)
-    if record is None:
+
+    def measured() -> dict[str, Any]:
         training, record = fit(setting, TASK, configuration, seed)
-        record |= {
+        return record | {
             "arm": arm, "configuration": dict(configuration), "test": training.evaluate_test(),
             "correct": _correct(setting, training),
         }  # fmt: skip
-        store.put(own_key, record)
-    return record
+
+    return setting.store().once(own_key, measured)
 
 
 def key(setting: Setting) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,9 +69,7 @@ def cold_searches(store: StoredResults, data: Path) -> dict[str, list[dict[str, 
     for name, task in recorded.load(data).items():
         for seed in range(COLD_SEEDS):
             key = {"cold": name, "seed": seed, "depends_on": f"{_PROTOCOL}-{version('optuna')}"}
-            if store.get(key) is None:
-                store.put(key, cold(task, seed))
-            found.setdefault(name, []).append(store.get(key) or {})
+            found.setdefault(name, []).append(store.once(key, partial(cold, task, seed)))
     return found
 
 

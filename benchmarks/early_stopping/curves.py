@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.harness import provenance
 from benchmarks.harness.trainings import Trainings
-from models.catalog import compared_metric
+from models.catalog import Threat
 from models.scores.metric_names import MetricName
 from search.optimize.plan import trial_seed
 from search.spec import Spec, load_spec
@@ -62,6 +62,7 @@ def _recorded(job: tuple[str, str, int, dict[str, Any]]) -> list[dict[str, Any]]
 
 def curves(spec: Spec, table: pa.Table) -> list[Curve]:
     """Return the recorded trials; one that diverged ends early and is complete in no replay."""
+    assert isinstance(spec.robustness, Threat), "these are trainings on images"
     full, seen = spec.robustness.metric(), compared(spec, table.column_names)
     trials: dict[int, list[dict[str, Any]]] = {}
     for row in table.to_pylist():
@@ -82,9 +83,6 @@ def compared(spec: Spec, recorded: Sequence[str]) -> list[str]:
 
     Curves recorded before the validation split was cut into parts have them under plain names.
     """
-    names = [
-        compared_metric(spec.task.model, spec.robustness, objective.metric)
-        for objective in spec.objectives
-    ]
+    names = [spec.epoch_metric(name) for name in spec.metrics]
     is_cut = all(name in recorded for name in names)
     return names if is_cut else [str(MetricName.parse(name).on("validation")) for name in names]

@@ -7,8 +7,8 @@ their open twins, moved to them with jitters, tells how robust they are.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +59,7 @@ def honest_networks(data: ImageSplits) -> dict[str, Trained]:
         return training.classifier()
 
     found: dict[str, Trained] = {
-        ", ".join(f"{key} {value}" for key, value in each.items()): functools.partial(
-            trained, each, data
-        )
+        ", ".join(f"{key} {value}" for key, value in each.items()): partial(trained, each, data)
         for number, each in enumerate(honest())
         if number not in _LEFT_OUT
     }
@@ -69,13 +67,13 @@ def honest_networks(data: ImageSplits) -> dict[str, Trained]:
     very = {**robust, "pgd.epsilon": 0.3}
     for name, training in (("plain", {}), ("robust", robust), ("very robust", very)):
         shape = {"model.depth": 2, "model.width": 16}
-        found[f"residual, {name}"] = functools.partial(own, resnet, shape | training)
+        found[f"residual, {name}"] = partial(own, resnet, shape | training)
     for name, training in (("plain", {}), ("robust", robust)):
-        found[f"transformer, {name}"] = functools.partial(
+        found[f"transformer, {name}"] = partial(
             own, tiny_transformer, {"model.width": 32} | training
         )
     weak = {"width": 8, "normalisation": "none", "dropout": 0.5, "optimizer": "sgd"}
-    found["very weak"] = functools.partial(trained, {**weak, "sgd.learning_rate": 0.003}, data)
+    found["very weak"] = partial(trained, {**weak, "sgd.learning_rate": 0.003}, data)
     assert len(found) == 20
     return found
 
@@ -120,6 +118,10 @@ def adaptive(model: Masked, data: ImageSplits) -> float:
     return float(standing.float().mean())
 
 
+def _searched(make: Trained, seed: int, data: ImageSplits) -> dict[str, Any]:
+    return searched(make(seed).eval(), data)
+
+
 def _alike(images: Tensor, ball: Ball, generator: torch.Generator) -> list[Tensor]:
     return [images, *(jittered(images, ball, generator) for _ in range(_JITTERS))]
 
@@ -127,24 +129,22 @@ def _alike(images: Tensor, ball: Ball, generator: torch.Generator) -> list[Tenso
 def measure_in_search(store: StoredResults) -> dict[str, Any]:
     """Return honest networks, and masked ones by name and seed; finished ones are not run again."""
     data = load_images({"name": "digits"})
-    code = f"{models_version()}-{tree_hash(Path(masked_networks.__file__))}"
+    code = f"{models_version()}-{tree_hash(Path(str(masked_networks.__file__)))}"
 
     def kept(name: str, seed: int, found: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         key = {"in search": name, "seed": seed, "code": code}
-        if store.get(key) is None:
-            store.put(key, found())
-        result: dict[str, Any] = store.get(key)
+        result = store.once(key, found)
         print(name, seed, result, flush=True)
         return result
 
     good = {
-        name: kept(name, seed, lambda m=make, s=seed: searched(m(s).eval(), data))  # type: ignore[misc]
+        name: kept(name, seed, partial(_searched, make, seed, data))
         for seed, (name, make) in enumerate(honest_networks(data).items())
     }
     bad: dict[str, list[Any]] = {name: [] for name in MASKED}
     for seed in SEEDS:
         few = [
-            functools.cache(lambda s=_NETWORKS * seed + each: trained(BASE, data, s))  # type: ignore[misc]
+            cache(partial(trained, BASE, data, _NETWORKS * seed + each))
             for each in range(_NETWORKS)
         ]
         for name, wrap in MASKED.items():

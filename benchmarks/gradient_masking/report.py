@@ -18,15 +18,15 @@ def report(
     command: str,
 ) -> None:
     """Write results/reference/gradient_masking.*."""
-    broken = [["defence", "clean", *threats], _broken_rows(found["broken"], threats)]
-    honest = [["network", "clean", *threats], _honest_rows(found["honest"], threats)]
+    broken = tables.table(["defence", "clean", *threats], _broken_rows(found["broken"], threats))
+    honest = tables.table(["network", "clean", *threats], _honest_rows(found["honest"], threats))
     costs = [[name, f"{value:.2f}"] for name, value in found["seconds"].items()]
     lines = [
         "# Checks against gradient masking", "", *_summary(found, threats), "",
         "## Broken defences", "",
         "How many of the seeds 0, 1, 2 raised each warning; bold where it names the cause.", "",
-        *tables.table(*broken), "",
-        "## Honest networks", "", *tables.table(*honest), "",
+        *broken, "",
+        "## Honest networks", "", *honest, "",
         "## Cost: seconds for 128 images of 8x8 pixels, one core", "",
         *tables.table(["check", "seconds"], costs), "",
         f"All of `check` under {threats[0]}: median {_median_seconds(found):.1f} s over the honest "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,16 @@ def trained(configuration: Mapping[str, Any], data: ImageSplits, seed: int) -> n
     return training.classifier()
 
 
+def _wrapped(wrap: Callable[[nn.Module], nn.Module], base: Callable[[], nn.Module]) -> nn.Module:
+    return wrap(base())
+
+
+def _checked(
+    model: Callable[[], nn.Module], images: Tensor, labels: Tensor, threat: str
+) -> dict[str, Any]:
+    return checked(model(), images, labels, THREATS[threat])
+
+
 def checked(model: nn.Module, images: Tensor, labels: Tensor, threat: Threat) -> dict[str, Any]:
     """Return clean accuracy, the warnings (name -> measured) and the seconds of `check`."""
     clean = float(correct(model, images, labels).mean())
@@ -125,35 +135,31 @@ def measure(store: StoredResults, threats: Sequence[str]) -> dict[str, Any]:
     code = code_version()
 
     def kept(name: str, build: Callable[[], nn.Module]) -> dict[str, Any]:
-        model = functools.cache(build)
+        model = cache(build)
         found = {}
         for threat in threats:
             key = {"model": name, "threat": threat, "code": code}
-            if store.get(key) is None:
-                store.put(key, checked(model(), images, labels, THREATS[threat]))
-            found[threat] = store.get(key)
+            found[threat] = store.once(key, partial(_checked, model, images, labels, threat))
         print(name, {threat: list(found[threat]["warnings"]) for threat in threats}, flush=True)
         return found
 
     good = {}
     for seed, configuration in enumerate(honest()):
         name = f"{seed}: " + ", ".join(f"{key} {value}" for key, value in configuration.items())
-        good[name] = kept(name, lambda c=configuration, s=seed: trained(c, data, s))
+        good[name] = kept(name, partial(trained, configuration, data, seed))
     bad: dict[str, list[Any]] = {name: [] for name in (*WRAPPED, "steep tanh", "steep tanh, batch")}
     for seed in SEEDS:
-        base = functools.cache(lambda s=seed: trained(BASE, data, s))
+        base = cache(partial(trained, BASE, data, seed))
         for name, wrap in WRAPPED.items():
-            bad[name].append(kept(f"{name} {seed}", lambda w=wrap, b=base: w(b())))
+            bad[name].append(kept(f"{name} {seed}", partial(_wrapped, wrap, base)))
         for name, way in (("steep tanh", "none"), ("steep tanh, batch", "batch")):
-            found = kept(
-                f"{name} {seed}", lambda s=seed, w=way: steep_tanh(data, s, normalisation=w)
-            )
-            bad[name].append(found)
+            network = partial(steep_tanh, data, seed, normalisation=way)
+            bad[name].append(kept(f"{name} {seed}", network))
     seconds = costs(trained(BASE, data, 0), images, labels)
     return {"honest": good, "broken": bad, "seconds": seconds}
 
 
 def code_version() -> str:
     """Return the hash of what decides a result: the models, and the broken defences."""
-    places = [Path(each.__file__) for each in (broken_defences, tiny_classifiers)]
+    places = [Path(str(each.__file__)) for each in (broken_defences, tiny_classifiers)]
     return f"{models_version()}-{tree_hash(*places)}"

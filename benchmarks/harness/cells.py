@@ -37,6 +37,14 @@ class StoredResults:
         """Return the result, or None."""
         return self._known.get(_text(key))
 
+    def once(self, key: Mapping[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return the result, measured and kept unless it is known."""
+        known = self.get(key)
+        if known is None:
+            known = measure()
+            self.put(key, known)
+        return known
+
     def put(self, key: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """Keep a result, on disk at once."""
         self._known[_text(key)] = dict(result)

@@ -58,7 +58,7 @@ def bootstrap_weights(size: int, seed: int) -> Floats:
 
 def percentile_interval(drawn: ArrayLike) -> tuple[float, float]:
     """Return the ends of the interval of a statistic that was computed on every resample."""
-    low, high = np.percentile(drawn, _PERCENTILES)
+    low, high = np.percentile(np.asarray(drawn), _PERCENTILES)
     return float(low), float(high)
 
 

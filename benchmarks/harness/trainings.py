@@ -45,11 +45,7 @@ class Trainings:
         """
         complete = self._spec.complete(configuration)
         key = self._key(complete, seed, tests)
-        result = self._store.get(key)
-        if result is None:
-            result = self._trained(complete, seed, tests)
-            self._store.put(key, result)
-        return result
+        return self._store.once(key, lambda: self._trained(complete, seed, tests))
 
     def values(self, configuration: Mapping[str, Any], seed: int) -> list[float]:
         """Return the spec's objectives after the last epoch, on the validation split."""

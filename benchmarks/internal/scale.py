@@ -24,12 +24,12 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import optuna
@@ -53,7 +53,7 @@ GOAL_MEGABYTES = 1000
 # Width times depth from which on a trial runs out of memory: a sixth of random configurations.
 MEMORY = 576
 OUT_OF_MEMORY = "out of memory"
-DIRECTIONS = ["maximize", "minimize"]
+DIRECTIONS: list[Literal["minimize", "maximize"]] = ["maximize", "minimize"]
 OBJECTIVES = ["accuracy", "cost"]
 SPACE = SearchSpace.from_distributions(
     {
@@ -103,7 +103,7 @@ def values_of(task: str, configuration: dict[str, Value], count: int) -> list[fl
             if isinstance(distribution, CategoricalDistribution):
                 place, best = float(distribution.choices.index(value)), drawn > 0.2
                 losses[index] += 0.05 * abs(place - best)
-            else:
+            elif isinstance(distribution, FloatDistribution | IntDistribution):
                 low, high = float(distribution.low), float(distribution.high)
                 number, is_log = float(value), getattr(distribution, "log", False)
                 ends = np.log([low, high, number]) if is_log else np.array([low, high, number])
@@ -207,11 +207,16 @@ def measure_all(trials: int) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         for case in CASES:
             path = str(Path(folder) / "history.parquet")
-            for function, arguments in ((_make, (case, path)), (measure, (case, path, trials))):
-                with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                    result = pool.submit(function, *arguments).result()
+            _alone(_make, case, path)
+            result: dict[str, Any] = _alone(measure, case, path, trials)
             print(case, f"p95 {np.quantile(result['seconds'][1:], 0.95):.3f} s", flush=True)
             yield result
+
+
+def _alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a function in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def _make(case: Case, path: str) -> None:

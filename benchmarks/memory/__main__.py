@@ -56,11 +56,11 @@ def main() -> None:
         report(stored["repetitions"], given.trials, origin)
         return
     if given.claim == "same":
-        shared = (given.cache, given.trials)
-        done = repeat(same_task, given.repetitions, given.processes, shared)
+        same = (given.cache, given.trials)
+        done = repeat(same_task, given.repetitions, given.processes, same)
     else:
-        shared = (given.cache, given.data, given.trials)
-        done = repeat(related_task, given.repetitions, given.processes, shared)
+        related = (given.cache, given.data, given.trials)
+        done = repeat(related_task, given.repetitions, given.processes, related)
     report(done, given.trials, Origin(command("memory"), None))
 
 

@@ -73,20 +73,21 @@ def run(
     )  # fmt: skip
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     directions = directions_of(spec.objectives)
-    done = Done(study=optuna.create_study(sampler=sampler, directions=directions))
+    study = optuna.create_study(sampler=sampler, directions=directions)
+    done = Done(study=study)
     for configuration in first:
-        done.study.enqueue_trial(dict(configuration))
+        study.enqueue_trial(dict(configuration))
     for number in range(trials):
-        trial = done.study.ask()
+        trial = study.ask()
         configuration = space.suggest(trial)
         values = trainings.values(configuration, trial_seed(seed, number))
         work = trainings.work(configuration, trial_seed(seed, number))
         trial.set_user_attr("work", work)
         if all(math.isfinite(value) for value in values):
-            done.study.tell(trial, values)
+            study.tell(trial, values)
         else:
             values = [math.nan] * len(values)
-            done.study.tell(trial, state=TrialState.FAIL)
+            study.tell(trial, state=TrialState.FAIL)
         done.configurations.append(configuration)
         done.values.append(values)
         done.work.append(work)

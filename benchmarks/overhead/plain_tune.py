@@ -23,7 +23,7 @@ from benchmarks.overhead import trials as kinds
 from models.data.loading import load_images
 
 
-class Clock(tune.Callback):
+class Clock(tune.Callback):  # type: ignore[misc]
     """Notes when Ray starts and ends each trial."""
 
     def __init__(self) -> None:
@@ -44,7 +44,10 @@ def trained(
 ) -> Iterator[dict[str, float]]:
     """Return the training of a kind of trial; the digits reach it through Ray's object store."""
     if name != "digits":
-        return getattr(kinds, name)(configuration, epochs=epochs, seed=0)
+        training: Iterator[dict[str, float]] = getattr(kinds, name)(
+            configuration, epochs=epochs, seed=0
+        )
+        return training
     import torch
 
     from models.catalog import Threat, complete

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,7 @@ def measured(kinds: list[str], repetitions: int | None, cache: Path) -> list[dic
         for repetition in range(repetitions or REPETITIONS[kind]):
             for system in SYSTEMS:
                 key = {"kind": kind, "repetition": repetition, "system": system, "code": code}
-                row = store.get(key)
-                if row is None:
-                    row = {"repetition": repetition, **measure(system, kind)}
-                    store.put(key, row)
+                row = store.once(key, partial(measure, system, kind)) | {"repetition": repetition}
                 rows.append(row)
                 print({n: round(v, 1) if isinstance(v, float) else v for n, v in row.items()})
     return rows

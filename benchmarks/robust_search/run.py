@@ -108,4 +108,4 @@ def _tested(best: Trial) -> dict[str, Any]:
 
 
 def _is_adversarial(configuration: Any) -> bool:
-    return configuration.get("adversarial_training", "none") != "none"
+    return bool(configuration.get("adversarial_training", "none") != "none")

@@ -83,7 +83,8 @@ def survive(kind: str, seed: int) -> dict[str, Any]:
     if kind == AWAY:
         server = Server(f"sqlite:///{folder}/server.db", folder / "artifacts")
     try:
-        place, kills, finished = Place(folder, server), [], {}
+        place, kills = Place(folder, server), list[dict[str, Any]]()
+        finished: dict[int, int] = {}
         spec = spec_of(kind, seed, folder)
         (folder / "survival.yaml").write_text(yaml.safe_dump(spec))
         function = spec["task"]["train"].removeprefix("python:")

@@ -22,7 +22,7 @@ def scores(configuration: dict[str, Any], *, epochs: int, seed: int) -> Iterator
 
 def with_checkpoints(configuration: dict[str, Any], trial: TrialContext) -> None:
     """Reports one score an epoch, with a checkpoint of its own."""
-    done = trial.checkpoint["done"] if trial.checkpoint else 0
+    done = trial.checkpoint["done"] if isinstance(trial.checkpoint, Mapping) else 0
     for epoch in range(done + 1, trial.epochs + 1):
         trial.report(_train(configuration, epoch, trial.epochs), checkpoint={"done": epoch})
 

@@ -10,7 +10,7 @@ syne-*                      Syne Tune's transfer methods (syne_tune_peers.py)
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -55,14 +55,12 @@ def run(
         import torch
 
         torch.set_num_threads(1)
-    makers: dict[str, type[BaseSampler]] = {"gp": GPSampler, "random": RandomSampler}
-    sampler = makers.get(method, TPESampler)(seed=own_seed)  # type: ignore[call-arg]
+    makers: dict[str, Callable[..., BaseSampler]] = {"gp": GPSampler, "random": RandomSampler}
+    peer = makers.get(method, TPESampler)(seed=own_seed)
     first = best_of_each(past, int(method[-1])) if method.startswith("enqueue-") else None
     added = [trial for one in past.values() for trial in one.trials()]
     is_adding = method == "add-trial-all"
-    return search(
-        task, sampler, trials, len(names), first=first, added=added if is_adding else None
-    )
+    return search(task, peer, trials, len(names), first=first, added=added if is_adding else None)
 
 
 def sampler_seed(task: str, seed: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -47,7 +48,7 @@ def draw(curves: StoredCurves, path: Path) -> None:
     """Write the picture as a PNG file."""
     figure = Figure(figsize=(12.0, 8.2), layout="constrained")
     panels = figure.subplots(2, 3, sharex=True)
-    handles: dict[str, object] = {}
+    handles: dict[str, Artist] = {}
     for axes, (scenario, title) in zip(panels.flat, _PANELS.items(), strict=True):
         for method, (label, colour, dash, width) in _STYLES.items():
             own = curves.get(method, scenario)
@@ -101,7 +102,7 @@ def _dress(axes: Axes, title: str) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    lowest = min((line.get_ydata().min() for line in axes.get_lines()), default=0.02)
+    lowest = min((np.min(line.get_ydata()) for line in axes.get_lines()), default=0.02)
     axes.set_ylim(max(0.8 * lowest, 1e-3), 1.0)
     axes.grid(alpha=0.25, linewidth=0.8)
     axes.set_axisbelow(True)

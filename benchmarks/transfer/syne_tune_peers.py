@@ -22,6 +22,7 @@ import json
 import logging
 import sys
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,15 +42,15 @@ from syne_tune.optimizer.schedulers.transfer_learning.zero_shot import ZeroShotT
 METRIC = "loss"
 
 
-class SeededZeroShot(ZeroShotTransfer):
+class SeededZeroShot(ZeroShotTransfer):  # type: ignore[misc]
     """`ZeroShotTransfer`, fixed: 0.16.0 draws from a generator before it makes it."""
 
-    def __init__(self, *args, random_seed: int, **options) -> None:
+    def __init__(self, *args: Any, random_seed: int, **options: Any) -> None:
         self.random_state = np.random.RandomState(random_seed)
         super().__init__(*args, random_seed=random_seed, **options)
 
 
-def scheduler_of(job: dict, space: dict):
+def scheduler_of(job: dict[str, Any], space: dict[str, Any]) -> Any:
     """Return the scheduler that a job asks for."""
     past = {
         task: TransferLearningTaskEvaluations(
@@ -76,7 +77,7 @@ def scheduler_of(job: dict, space: dict):
     )
 
 
-def run(job: dict, grid: dict[str, int]) -> list[dict[str, int]]:
+def run(job: dict[str, Any], grid: dict[str, int]) -> list[dict[str, int]]:
     """Run one search; return the configurations it tried."""
     space = {name: randint(0, count - 1) for name, count in grid.items()}
     losses, shape = np.load(job["table"]), tuple(grid.values())
@@ -101,7 +102,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     with open(sys.argv[1]) as file:
         given = json.load(file)
-    results = []
+    results: list[dict[str, Any]] = []
     for job in given["jobs"]:
         try:
             with contextlib.redirect_stdout(io.StringIO()):

@@ -28,7 +28,8 @@ class Scaled(nn.Module):
         self.model, self.factor = model, factor
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.model(images) * self.factor
+        logits: Tensor = self.model(images)
+        return logits * self.factor
 
 
 class SteepTanh(nn.Module):
@@ -77,7 +78,11 @@ def steep_tanh(
     pixels = torch.tensor(data.train_images).double() / data.scale
     spread, mean = torch.std_mean(pixels, dim=(0, 2, 3))
     channels, height, width = pixels.shape[1:]
-    settings = {"width": 16, "activation": "tanh", "normalisation": normalisation}
+    settings: dict[str, bool | int | float | str] = {
+        "width": 16,
+        "activation": "tanh",
+        "normalisation": normalisation,
+    }
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         model = CNN(
@@ -103,7 +108,7 @@ def train_plainly(model: nn.Module, data: ImageSplits, seed: int, epochs: int) -
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     model.train()
     for _ in range(epochs):
-        for batch in torch.randperm(len(labels), generator=generator).split(64):
+        for batch in torch.split(torch.randperm(len(labels), generator=generator), 64):
             loss = functional.cross_entropy(model(images[batch]), labels[batch])
             optimizer.zero_grad()
             torch.autograd.backward(loss)

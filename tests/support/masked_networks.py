@@ -49,7 +49,7 @@ class _Backward(torch.autograd.Function):
 
 def with_gradient(change: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """Return the identity of images, whose gradient with respect to them is replaced."""
-    return lambda images: _Backward.apply(images, change)
+    return lambda images: _Backward.apply(images, change)  # type: ignore[no-untyped-call]
 
 
 class Around(Masked):
@@ -68,7 +68,8 @@ class Around(Masked):
         self.before, self.after = before, after
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.after(self.networks[0](self.before(images)))
+        logits: Tensor = self.networks[0](self.before(images))
+        return self.after(logits)
 
 
 class Detached(Masked):
@@ -79,7 +80,7 @@ class Detached(Masked):
         self.spread = spread
 
     def forward(self, images: Tensor) -> Tensor:
-        logits = self.networks[0](images.detach()) + 0.1 * decoy(images)
+        logits: Tensor = self.networks[0](images.detach()) + 0.1 * decoy(images)
         noise: Tensor = self.spread * torch.randn_like(logits)
         return logits + noise
 
@@ -89,7 +90,7 @@ class Labels(Masked):
 
     def forward(self, images: Tensor) -> Tensor:
         logits = self.networks[0](images.detach())
-        labels = functional.one_hot(logits.argmax(1), logits.shape[1]).float()
+        labels: Tensor = functional.one_hot(logits.argmax(1), logits.shape[1]).float()
         return labels + 0.01 * decoy(images)
 
 
@@ -118,7 +119,8 @@ def decoy(images: Tensor) -> Tensor:
     """Return ten logits of order 1 that are linear in the images and know nothing of classes."""
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn((images[0].numel(), 10), generator=generator)
-    return (images.flatten(1) @ weights.to(images)) / images[0].numel() ** 0.5
+    logits: Tensor = images.flatten(1) @ weights.to(images)
+    return logits / float(images[0].numel() ** 0.5)
 
 
 def straight_through(images: Tensor, levels: int = 4) -> Tensor:

@@ -37,6 +37,9 @@ class Residual(nn.Module):
 class ResNet(nn.Module):
     """A small residual network with the normalisation of its input inside."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, depth: int, width: int, data: Any) -> None:
         super().__init__()
         self.register_buffer("mean", data.mean)

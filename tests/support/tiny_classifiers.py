@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,8 @@ class Linear(nn.Module):
 class Bright(nn.Module):
     """Class 1 from a mean brightness of 0.5 on."""
 
+    border: Tensor
+
     def __init__(self, border: float = 0.5) -> None:
         super().__init__()
         self.register_buffer("border", torch.tensor(border))
@@ -60,7 +63,8 @@ class Through(nn.Module):
         self.function, self.model = function, model
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.model(self.function(images))
+        logits: Tensor = self.model(self.function(images))
+        return logits
 
 
 class Then(nn.Module):
@@ -98,9 +102,9 @@ class NoWayBack(torch.autograd.Function):
     """The identity, whose backward pass raises."""
 
     @staticmethod
-    def forward(ctx, values):
+    def forward(ctx: Any, values: Tensor) -> Tensor:
         return values.clone()
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         raise RuntimeError("no way back")
