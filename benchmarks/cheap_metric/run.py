@@ -38,10 +38,10 @@ def run_cell(name: str, seed: int) -> dict[str, Any]:
     from models.adversarial.pixels.autoattack import autoattack
     from models.adversarial.pixels.evaluation import correct, measure
     from models.data.loading import load_images
-    from models.training.network import NetworkTraining
+    from models.training.network import network_training
 
     torch.set_num_threads(1)
-    training = NetworkTraining(
+    training = network_training(
         complete("cnn", models()[name]), load_images({"name": "digits"}), epochs=EPOCHS, seed=seed,
         threat=THREAT,
     )  # fmt: skip

@@ -22,7 +22,7 @@ from models.adversarial.pixels.attacks import Ball, fgsm
 from models.adversarial.pixels.autoattack import is_installed
 from models.adversarial.pixels.metrics import ATTACKS, attack_metric
 from models.adversarial.threat_model import Threat
-from models.training.network import NetworkTraining
+from models.training.network import network_training
 
 _NEEDS_LIBRARY = ("square", "autoattack")
 # Seconds an attack needs at least when sizes are full; Square's 5,000 queries are the slowest.
@@ -33,7 +33,7 @@ def run(setting: Setting) -> Findings:
     """Train a network, attack it by every attack, and compare FGSM with the CPU's."""
     data = image_splits(setting.sized(4096, 96), setting.sized(CIFAR, (3, 8, 8)))
     threat = Threat(epsilon=EPSILON, steps=10, examples=64, cheap_examples=16)
-    training = NetworkTraining(
+    training = network_training(
         configuration("none", setting), data, epochs=setting.sized(3, 2), seed=0, threat=threat,
         device=setting.device,
     )  # fmt: skip

@@ -20,7 +20,8 @@ from benchmarks.gpu.training_under_attack import EPSILON
 from models.adversarial.threat_model import Threat
 from models.catalog import complete
 from models.data.loading import ImageSplits
-from models.training.network import NetworkTraining
+from models.training.image_training import ImageTraining
+from models.training.network import network_training
 from models.weights.checkpoints import newest_checkpoint, save_checkpoint
 
 _EPOCHS = 3
@@ -35,7 +36,7 @@ def run(setting: Setting) -> Findings:
     for name, devices in routes.items():
         training, is_same = _train_along(devices, data, setting)
         last = training.evaluate_test()
-        states[name] = {key: each.cpu() for key, each in training.model.state_dict().items()}
+        states[name] = {key: each.cpu() for key, each in training.classifier().state_dict().items()}
         arrived.append(is_same)
         rows.append([name, " -> ".join(devices), f"{last['test.accuracy.clean']:.3f}",
                      f"{_apart(states[name], states['stays']):.1e}"])  # fmt: skip
@@ -53,7 +54,7 @@ def run(setting: Setting) -> Findings:
 
 def _train_along(
     devices: tuple[str, ...], data: ImageSplits, setting: Setting
-) -> tuple[NetworkTraining, bool]:
+) -> tuple[ImageTraining, bool]:
     """Train an epoch on each device; return the training and whether each state arrived whole."""
     is_same = True
     with tempfile.TemporaryDirectory() as name:
@@ -72,7 +73,7 @@ def _train_along(
     return training, is_same
 
 
-def _training(device: str, data: ImageSplits, setting: Setting) -> NetworkTraining:
+def _training(device: str, data: ImageSplits, setting: Setting) -> ImageTraining:
     configuration = complete(
         "cnn",
         {"width": setting.sized(32, 4), "normalisation": "batch", "batch_size": 32,
@@ -80,7 +81,7 @@ def _training(device: str, data: ImageSplits, setting: Setting) -> NetworkTraini
          "free.replays": 2},
     )  # fmt: skip
     threat = Threat(epsilon=EPSILON, steps=2, cheap_steps=1, examples=16, cheap_examples=8)
-    return NetworkTraining(
+    return network_training(
         configuration, data, epochs=_EPOCHS, seed=0, threat=threat, device=device
     )
 

@@ -17,7 +17,7 @@ from benchmarks.gpu.made_up_data import CIFAR, image_splits
 from benchmarks.gpu.part import Findings, Setting, Table
 from benchmarks.gpu.training_under_attack import EPSILON, configuration
 from models.adversarial.threat_model import Threat
-from models.training.network import NetworkTraining
+from models.training.network import network_training
 from models.training.peak_memory import peak_memory_mb, reset_peak_memory
 
 # More than any machine has, but an allowed size of a tensor.
@@ -76,7 +76,7 @@ def _train(setting: Setting) -> float:
     """Train one epoch, and return its loss."""
     data = image_splits(setting.sized(2048, 64), setting.sized(CIFAR, (3, 8, 8)))
     threat = Threat(epsilon=EPSILON, steps=2, cheap_steps=1, examples=16, cheap_examples=8)
-    training = NetworkTraining(
+    training = network_training(
         configuration("none", setting), data, epochs=1, seed=0, threat=threat, device=setting.device
     )
     (last,) = training.run()

@@ -14,7 +14,8 @@ from benchmarks.gpu.part import NO_TIME, Findings, Setting, Table, peak_mb
 from models.adversarial.threat_model import Threat
 from models.catalog import complete
 from models.hyperparameters.hyperparameter import Value
-from models.training.network import NetworkTraining
+from models.training.image_training import ImageTraining
+from models.training.network import network_training
 
 EPSILON = 8 / 255
 METHODS = ("none", "fgsm", "pgd", "trades")
@@ -34,7 +35,7 @@ def run(setting: Setting) -> Findings:
         if rows and setting.left < 1.5 * float(rows[-1][2]):
             left_out.append((method, NO_TIME))
             continue
-        training = NetworkTraining(
+        training = network_training(
             configuration(method, setting), data, epochs=2, seed=0, threat=threat,
             device=setting.device,
         )  # fmt: skip
@@ -59,7 +60,7 @@ def run(setting: Setting) -> Findings:
 
 
 def _measured(
-    training: NetworkTraining, threat: Threat, examples: int, device: str
+    training: ImageTraining, threat: Threat, examples: int, device: str
 ) -> tuple[list[str], float]:
     """Train, and return what the table says of the last of two epochs, and its loss."""
     if device == "cuda":

@@ -27,7 +27,7 @@ from models.catalog import Threat, complete
 from models.data.loading import ImageSplits, load_images
 from models.scores.metric_names import unconfirmed
 from models.training.image_evaluation import ImageEvaluation
-from models.training.network import NetworkTraining
+from models.training.network import network_training
 from models.training.work import WorkMeter
 from tests.support import masked_networks
 from tests.support.masked_networks import MASKED, Masked
@@ -51,7 +51,7 @@ def honest_networks(data: ImageSplits) -> dict[str, Trained]:
     """Return twenty networks by name, each a function of the seed that trains it."""
 
     def own(builder: Any, configuration: Mapping[str, Any], seed: int) -> nn.Module:
-        training = NetworkTraining(
+        training = network_training(
             complete("network", configuration), data, epochs=EPOCHS, seed=seed, threat=UNWATCHED,
             builder=builder,
         )  # fmt: skip

@@ -22,7 +22,7 @@ from models.adversarial.pixels.attacks import Ball
 from models.adversarial.pixels.evaluation import correct
 from models.catalog import Threat, complete
 from models.data.loading import ImageSplits, load_images
-from models.training.network import NetworkTraining
+from models.training.network import network_training
 from tests.support import broken_defences, tiny_classifiers
 from tests.support.broken_defences import WRAPPED, steep_tanh
 
@@ -76,7 +76,7 @@ def _attacked(method: str, epsilon: float) -> dict[str, Any]:
 def trained(configuration: Mapping[str, Any], data: ImageSplits, seed: int) -> nn.Module:
     """Return a network after a short training, in eval mode."""
     configuration = complete("cnn", configuration)
-    training = NetworkTraining(configuration, data, epochs=EPOCHS, seed=seed, threat=UNWATCHED)
+    training = network_training(configuration, data, epochs=EPOCHS, seed=seed, threat=UNWATCHED)
     list(training.run())
     return training.classifier()
 

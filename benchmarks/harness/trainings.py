@@ -65,10 +65,10 @@ class Trainings:
     def _trained(self, configuration: dict[str, Any], seed: int, tests: bool) -> dict[str, Any]:
         import torch
 
-        from models.training.network import NetworkTraining
+        from models.training.network import network_training
 
         torch.set_num_threads(1)
-        training = NetworkTraining(
+        training = network_training(
             configuration, images(json.dumps(self._spec.task.data)),
             epochs=self._spec.budget.epochs, seed=seed, threat=self.threat,
         )  # fmt: skip

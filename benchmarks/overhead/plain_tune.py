@@ -51,11 +51,11 @@ def trained(
     import torch
 
     from models.catalog import Threat, complete
-    from models.training.network import NetworkTraining
+    from models.training.network import network_training
 
     torch.set_num_threads(1)
     configuration = complete("cnn", configuration)
-    return NetworkTraining(configuration, data, epochs=epochs, seed=0, threat=Threat()).run()
+    return network_training(configuration, data, epochs=epochs, seed=0, threat=Threat()).run()
 
 
 def run(name: str, trials: int, epochs: int, parallelism: int, folder: Path) -> dict[str, Any]:

@@ -47,11 +47,11 @@ def run_cell(cell: dict[str, Any]) -> dict[str, Any]:
 
     from models.adversarial.pixels.autoattack import autoattack
     from models.data.loading import load_images
-    from models.training.network import NetworkTraining
+    from models.training.network import network_training
 
     torch.set_num_threads(1)
     threat = Threat(norm="linf", epsilon=cell["epsilon"])
-    training = NetworkTraining(
+    training = network_training(
         complete("cnn", configuration(cell["method"], cell["epsilon"])),
         load_images({"name": "digits"}), epochs=cell["epochs"], seed=cell["seed"], threat=threat,
     )  # fmt: skip

@@ -1,58 +1,41 @@
 """Batches and losses of images for a vision transformer.
 
-Attacks and metrics are those of a CNN (`models/training/image_evaluation.py`), so the two can be
-compared. Not for training itself (`models/training/image_fine_tuning.py`).
+Not for training itself (`models/training/transformer_optimization.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from models.adversarial.pixels.attack_memory import AttackMemory
-from models.adversarial.pixels.training import craft, losses, passes
-from models.adversarial.threat_model import Threat
+from models.adversarial.pixels.training import craft, losses
 from models.data.loading import ImageSplits
-from models.data.sources import DataError
 from models.hyperparameters.hyperparameter import Value
 from models.networks.pixel_input import PixelLogits
-from models.networks.transformer import LoadedBase
-from models.training.image_evaluation import ImageEvaluation
 
 
 class ImageBatches:
-    """The images of a task for one model: bytes on the device, floats in [0, 1] in a batch.
+    """The images that a model is trained on: bytes on the device, floats in [0, 1] in a batch.
 
-    `evaluation` evaluates the model, `passes` is the cost of an epoch (see
-    `models.adversarial.pixels.training.passes`).
-
-    Raises:
-        DataError: the base was loaded for other classes than the data have.
+    Args:
+        data: never written to.
+        device: where the model is.
+        configuration: complete hyperparameters.
+        norm: norm of adversarial training.
     """
 
     def __init__(
         self,
         data: ImageSplits,
-        base: LoadedBase,
+        device: torch.device,
         configuration: Mapping[str, Value],
-        threat: Threat,
-        memory: AttackMemory | None,
+        norm: Literal["linf", "l2"],
     ) -> None:
-        if data.label_names != base.label_names:
-            raise DataError(
-                f"the data have the classes {list(data.label_names)}, but the model was loaded "
-                f"for {list(base.label_names)}; fix: load it again"
-            )
-        self._configuration, self._device = configuration, base.device
-        self._scale, self._norm = data.scale, threat.norm
-        self.passes = passes(configuration)
-        attacked = configuration["adversarial_training"] != "none"
-        self.evaluation = ImageEvaluation(
-            data, threat, base.device, attacked_training=attacked, memory=memory
-        )
+        self._configuration, self._device = configuration, device
+        self._scale, self._norm = data.scale, norm
         self._images = torch.tensor(data.train_images, device=self._device)
         self._labels = torch.tensor(data.train_labels, device=self._device)
         self.size = len(data.train_labels)
@@ -87,15 +70,3 @@ class ImageBatches:
             loss = losses(pixels, images, shown, labels, self._configuration).sum()
         torch.autograd.backward(loss / weight)
         return loss.detach() / weight
-
-    def validation_loss(self, model: nn.Module) -> float:
-        """Return the mean cross-entropy on the selection part of the validation split."""
-        images, labels = self.evaluation.examples("selection")
-        pixels = self.classifier(model)
-        with torch.inference_mode():
-            logits = torch.cat([pixels(part) for part in torch.split(images, 256)])
-        return float(functional.cross_entropy(logits.float(), labels))
-
-    def classifier(self, model: nn.Module) -> nn.Module:
-        """Return the model from images to logits, in eval mode."""
-        return PixelLogits(model).eval()

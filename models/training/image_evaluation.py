@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.adversarial.checks.search_warnings import (
     BLACK_BOX,
@@ -76,6 +77,13 @@ def examples(
     return _part(data, parts, part, torch.device(device))
 
 
+def mean_loss(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+    """Return the mean cross-entropy of a model in eval mode, (n, channels, height, width)."""
+    with torch.inference_mode():
+        logits = torch.cat([model(part) for part in torch.split(images, 256)])
+    return float(functional.cross_entropy(logits.float(), labels))
+
+
 def _part(
     data: ImageSplits, parts: Parts, part: str, device: torch.device
 ) -> tuple[Tensor, Tensor]:
@@ -99,6 +107,7 @@ class ImageEvaluation:
         threat: how robustness is evaluated.
         device: the model's device.
         attacked_training: whether training is adversarial; only then can it collapse.
+        measures_loss: whether `loss.validation` is a metric: that of the selection part.
         memory: adversarial examples of the search's other trials; None: no replays.
 
     Raises:
@@ -112,6 +121,7 @@ class ImageEvaluation:
         device: torch.device,
         *,
         attacked_training: bool,
+        measures_loss: bool = False,
         memory: AttackMemory | None = None,
     ) -> None:
         self.choice = SelectedEpoch()
@@ -119,6 +129,7 @@ class ImageEvaluation:
         self._robust: Flags | None = None
         self._data, self._threat, self._device = data, threat, device
         self._attacked_training, self._memory = attacked_training, memory
+        self._measures_loss = measures_loss
         self._parts = cut(data.validation_labels, threat.seed)
         self._selection = self.examples("selection")
 
@@ -147,7 +158,8 @@ class ImageEvaluation:
         self.choice = self.choice.after(epoch, scores)
         if self._attacked_training:
             self.collapse = self.collapse.after(float(once.mean()), float(robust.mean()))
-        return {
+        loss = {"loss.validation": mean_loss(model, images, labels)} if self._measures_loss else {}
+        return loss | {
             on_split("selection", "accuracy.clean"): float(clean.mean()),
             on_split("selection", threat.cheap_metric()): float(robust.mean()),
             on_split("selection", threat.fgsm_metric()): float(once.mean()),
@@ -219,7 +231,7 @@ class ImageEvaluation:
         names = (
             *(on_split("selection", name) for name in chosen_by), "accuracy.clean",
             threat.metric(), threat.fgsm_metric(), *map(corruption_metric, ("", *CORRUPTIONS)),
-            "epoch.selected",
+            "epoch.selected", *(["loss.validation"] if self._measures_loss else []),
         )  # fmt: skip
         collapsed = {on_split("selection", "collapsed"): float(self.collapse.seen)}
         return dict.fromkeys(names, math.nan) | collapsed

@@ -1,7 +1,7 @@
 """The optimization of a network on images, epoch by epoch.
 
 It covers batches, augmentation, adversarial training, precision, and averaging of the weights. Not
-for evaluation, nor for deciding when to stop: `models/training/network.py`.
+for evaluation, nor for deciding when to stop: `models/training/image_training.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from models.training.weight_averaging import WeightAverage
 
 
 class NetworkOptimization:
-    """The optimizer of `model`, and the other state that is kept between steps.
+    """A network and the optimizer of its weights (`image_training.ImageOptimization`).
 
     Args:
         model: on the device to train on.
@@ -71,9 +71,23 @@ class NetworkOptimization:
         tensors = self.model.state_dict().values()
         return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
-    def averaged(self) -> nn.Module:
-        """Return the model to evaluate: the average, or the model in training."""
-        return self.model if self._average is None else self._average.averaged(self.model)
+    def classifier(self) -> nn.Module:
+        """Return the model to evaluate, in eval mode: the average, or the model in training."""
+        average = self._average
+        return (self.model if average is None else average.averaged(self.model)).eval()
+
+    def kept(self) -> Mapping[str, Tensor]:
+        """Return the weights of the present classifier; not a copy."""
+        return self.classifier().state_dict()
+
+    def restore(self, kept: Mapping[str, Tensor]) -> None:
+        """End the optimization with the weights of an earlier classifier."""
+        self.model.load_state_dict(kept)
+        self._average = None
+
+    def costs(self) -> dict[str, float]:
+        """Return nothing: time and work tell what an epoch cost."""
+        return {}
 
     @property
     def networks(self) -> tuple[nn.Module, ...]:
@@ -97,23 +111,33 @@ class NetworkOptimization:
             self._average.after_epoch(self.model, number + 1)
         return float(total) / sum(len(index) for index in batches)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return all state but the model's own weights."""
-        return {
+    def state_dict(self, *, ended: bool) -> dict[str, Any]:
+        """Return the weights, and unless training has ended all that optimizes them; not a copy."""
+        learning = {
             "optimizer": self._optimizer.state_dict(),
             "scaler": self._scaler.state_dict(),
             "average": None if self._average is None else self._average.state_dict(),
             "perturbation": self._perturbation,
         }
+        return {"model": self.model.state_dict(), "learning": None if ended else learning}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from `state_dict`."""
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._scaler.load_state_dict(state["scaler"])
+        """Continue from `state_dict`.
+
+        Raises:
+            RuntimeError: the weights belong to another configuration.
+        """
+        self.model.load_state_dict(state["model"])
+        learning = state["learning"]
+        if learning is None:  # the average, if there was one, is the model now
+            self._average = None
+            return
+        self._optimizer.load_state_dict(learning["optimizer"])
+        self._scaler.load_state_dict(learning["scaler"])
         if self._average is not None:
-            self._average.load_state_dict(state["average"])
+            self._average.load_state_dict(learning["average"])
         if self._perturbation is not None:
-            self._perturbation.copy_(state["perturbation"])
+            self._perturbation.copy_(learning["perturbation"])
 
     def _learn(self, index: Tensor, batch: int, batches: int, generator: torch.Generator) -> Tensor:
         """Train on one of all batches, and return its mean loss.

@@ -1,7 +1,7 @@
 """Fine-tuning of a pretrained transformer on texts, evaluated epoch by epoch.
 
-The guarantees are those of `models/training/network.py`: all randomness of an epoch follows from
-(seed, epoch), so on the CPU, with as many threads, a training resumed from `state_dict` is
+The guarantees are those of `models/training/image_training.py`: all randomness of an epoch follows
+from (seed, epoch), so on the CPU, with as many threads, a training resumed from `state_dict` is
 bit-equal to an uninterrupted one; the objectives are measured once, on the objective part of the
 validation split in eval mode and float32; a training that diverges reports NaN and ends.
 

@@ -1,6 +1,6 @@
 """The optimization of a transformer, epoch by epoch.
 
-Not for evaluation, nor for deciding when to stop: `models/training/*_fine_tuning.py`.
+Not for evaluation, nor for deciding when to stop: `image_training.py`, `text_fine_tuning.py`.
 """
 
 from __future__ import annotations

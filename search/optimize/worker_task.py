@@ -198,22 +198,22 @@ def _model_training(
     memory = task.memory(config["number"])
     if base is not None:
         from models.networks.transformer import LoadedBase
-        from models.training.image_fine_tuning import ImageFineTuning
+        from models.training.image_fine_tuning import image_fine_tuning
 
         assert isinstance(base, LoadedBase), "a user's own network on images has no base"
-        return ImageFineTuning(
+        return image_fine_tuning(
             configuration, data, epochs=epochs, seed=seed, threat=threat, base=base,
             initial=initial, memory=memory,
         )  # fmt: skip
     from models.networks import cnn
     from models.networks.own_network import load_builder
-    from models.training.network import NetworkTraining
+    from models.training.network import network_training
 
     network = task.spec.task.network
     builder: Builder = cnn.build
     if network is not None:
         builder = load_builder(network, task.code, task.snapshot)
-    return NetworkTraining(
+    return network_training(
         configuration, data, epochs=epochs, seed=seed, threat=threat, device=task.device,
         initial=initial, memory=memory, builder=builder,
     )  # fmt: skip

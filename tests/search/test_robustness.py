@@ -15,7 +15,7 @@ from models.catalog import complete
 from models.data.loading import load_images
 from models.networks import cnn
 from models.networks.builder import network_data
-from models.training.network import NetworkTraining
+from models.training.network import network_training
 from search.robustness import Threat, evaluate, examples
 
 SMALL = Threat(epsilon=8 / 255, steps=3, cheap_steps=1, examples=24, cheap_examples=8)
@@ -28,10 +28,10 @@ def test_the_same_weights_have_the_same_metrics_as_in_a_built_in_training() -> N
         digits, train_images=digits.train_images[:64], train_labels=digits.train_labels[:64]
     )
     configuration = complete("cnn", {"width": 4, "batch_size": 32, "adversarial_training": "fgsm"})
-    training = NetworkTraining(configuration, data, epochs=2, seed=1, threat=SMALL)
+    training = network_training(configuration, data, epochs=2, seed=1, threat=SMALL)
     *_, last = training.run()
     model = cnn.build(configuration, network_data(data))
-    model.load_state_dict(training.model.state_dict())
+    model.load_state_dict(training.classifier().state_dict())
     model.train()
     torch.manual_seed(9)  # whatever the global generator is at
     images, labels = examples(data, SMALL)

@@ -10,7 +10,8 @@ import torch
 from models.catalog import Threat, Value, complete
 from models.data.loading import ImageSplits
 from models.networks.builder import Builder, network_data
-from models.training.network import NetworkTraining
+from models.training.image_training import ImageTraining
+from models.training.network import network_training
 from models.weights.checkpoints import newest_checkpoint, save_checkpoint
 from models.weights.from_checkpoint import from_network, trained_network
 from models.weights.initial import InitialWeights, load_initial, save_initial
@@ -39,16 +40,16 @@ EACH_METHOD: list[dict[str, Value]] = [
 ]
 
 
-def train(configuration: dict[str, Value], data: ImageSplits, **changes: Any) -> NetworkTraining:
+def train(configuration: dict[str, Value], data: ImageSplits, **changes: Any) -> ImageTraining:
     arguments: dict[str, Any] = {"epochs": 2, "seed": 0, "threat": QUICK, **changes}
-    return NetworkTraining(complete("cnn", configuration), data, **arguments)
+    return network_training(complete("cnn", configuration), data, **arguments)
 
 
 def taken(
     builder: Builder, configuration: dict[str, Value], data: ImageSplits, folder: Path
 ) -> InitialWeights:
     """The weights of a network trained for an epoch, through a checkpoint and a file."""
-    source = NetworkTraining(configuration, data, epochs=1, seed=0, threat=QUICK, builder=builder)
+    source = network_training(configuration, data, epochs=1, seed=0, threat=QUICK, builder=builder)
     save_checkpoint(folder, 1, 1, list(source.run()), source.state_dict())
     checkpoint, known = newest_checkpoint(folder), network_data(data)
     assert checkpoint is not None
@@ -61,11 +62,11 @@ def without_seconds(report: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in report.items() if not name.startswith(MEASURED_BY_CLOCK)}
 
 
-def weights(training: NetworkTraining) -> dict[str, torch.Tensor]:
-    return training.model.state_dict()
+def weights(training: ImageTraining) -> dict[str, torch.Tensor]:
+    return training.classifier().state_dict()
 
 
-def are_equal(one: NetworkTraining, other: NetworkTraining) -> bool:
+def are_equal(one: ImageTraining, other: ImageTraining) -> bool:
     left, right = weights(one), weights(other)
     return all(torch.equal(left[name], right[name]) for name in left)
 

@@ -14,7 +14,7 @@ from models.data.loading import load_images
 from models.explanations import integrated_gradients as under_test
 from models.explanations.images import explain_logit
 from models.explanations.integrated_gradients import Attribution, integrated_gradients
-from models.training.network import NetworkTraining
+from models.training.network import network_training
 
 pytest.importorskip("captum", reason="the extra `explain` is not installed")
 
@@ -82,7 +82,7 @@ def test_on_images_attributions_add_up_to_the_logit_within_1_percent(baseline: s
                 "adamw.learning_rate": 0.01, "normalisation": "batch"}  # fmt: skip
     configuration = complete("cnn", settings)
     threat = Threat(steps=1, cheap_steps=1, examples=10, cheap_examples=10)
-    training = NetworkTraining(configuration, digits, epochs=3, seed=0, threat=threat)
+    training = network_training(configuration, digits, epochs=3, seed=0, threat=threat)
     *_, last = training.run()
     assert last["accuracy.clean"] > 0.8, "it has learned, so its logits are no straight lines"
     model, (images, _) = training.classifier(), training.examples("test")

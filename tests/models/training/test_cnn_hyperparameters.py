@@ -7,7 +7,7 @@ import torch
 
 from models.catalog import MODELS, Value
 from models.data.loading import ImageSplits
-from models.training.network import NetworkTraining
+from models.training.image_training import ImageTraining
 from tests.support.image_trainings import train
 
 
@@ -30,7 +30,7 @@ def alternatives() -> list[tuple[str, Value]]:
     return pairs
 
 
-def weights_after(epochs: int, training: NetworkTraining) -> dict[str, torch.Tensor]:
+def weights_after(epochs: int, training: ImageTraining) -> dict[str, torch.Tensor]:
     """The weights of an unfinished training; a finished one keeps those of its picked epoch."""
     for _, _ in zip(range(epochs), training.run(), strict=False):
         pass

@@ -11,7 +11,7 @@ from models.catalog import complete, metrics
 from models.data.loading import ImageSplits
 from models.networks.base_model import locate_base
 from models.networks.transformer import LoadedBase
-from models.training.image_fine_tuning import ImageFineTuning
+from models.training.image_fine_tuning import image_fine_tuning
 from tests.support.image_trainings import OF_THE_TRIAL
 from tests.support.tiny_models import tiny_vit
 
@@ -31,7 +31,7 @@ def test_a_vision_transformer_trains_on_images_and_is_evaluated_like_a_cnn(
     examples = len(few_digits.validation_labels)
     threat = Threat(examples=examples, cheap_examples=examples, steps=2, cheap_steps=1)
     settings = {"adaptation": method, "adversarial_training": "fgsm", "batch_size": 16}
-    training = ImageFineTuning(
+    training = image_fine_tuning(
         complete("vision_transformer", settings), few_digits, epochs=2, seed=0, threat=threat,
         base=base,
     )  # fmt: skip
@@ -56,7 +56,7 @@ def test_the_last_report_is_of_the_weights_that_are_kept(
     threat = Threat(examples=20, cheap_examples=10, steps=2, cheap_steps=1)
     settings = {"adaptation": "lora", "adversarial_training": method, "accumulation": 2,
                 "batch_size": 16, "lora.learning_rate": 0.05}  # fmt: skip
-    training = ImageFineTuning(
+    training = image_fine_tuning(
         complete("vision_transformer", settings), few_digits, epochs=3, seed=0, threat=threat,
         base=tiny_base(few_digits, tmp_path),
     )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 from models.catalog import Threat, complete
 from models.data.loading import ImageSplits
-from models.training.network import NetworkTraining
+from models.training.network import network_training
 from tests.support.image_trainings import taken, without_seconds
 from tests.support.networks import builtin_cnn, linear, resnet
 
@@ -30,7 +30,7 @@ def test_the_built_in_cnn_as_a_users_builder_gives_the_same_metrics_bit_for_bit(
     own |= {f"model.{name}": value for name, value in whole.items() if name not in own}
     entries = []
     for configuration, options in ((whole, {}), (own, {"builder": builtin_cnn})):
-        training = NetworkTraining(
+        training = network_training(
             configuration, few_digits, epochs=3, seed=4, threat=THREAT, **options
         )
         entries.append([without_time(each) for each in training.run()])

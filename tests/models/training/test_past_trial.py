@@ -13,7 +13,8 @@ from models.adversarial.pixels.stored_examples import save_adversarial_examples
 from models.adversarial.threat_model import Threat
 from models.catalog import complete
 from models.data.loading import load_images
-from models.training.network import NetworkTraining
+from models.training.image_training import ImageTraining
+from models.training.network import network_training
 from models.training.past_trial import PastTrial, attack, verify_file, warnings_of
 from models.weights.checkpoints import save_checkpoint
 from models.weights.rebuild import TrainedTrial
@@ -22,11 +23,11 @@ from tests.support.trained_trials import finished, tiny_base
 THREAT = Threat(epsilon=0.2, steps=3)
 
 
-def trained_cnn(folder: Path, data: Path) -> tuple[TrainedTrial, NetworkTraining]:
+def trained_cnn(folder: Path, data: Path) -> tuple[TrainedTrial, ImageTraining]:
     """A trial of two epochs on images of 4x6 pixels in three classes, and its training."""
     settings = {"path": str(data)}
     configuration = complete("cnn", {"width": 8})
-    training = NetworkTraining(
+    training = network_training(
         configuration, load_images(settings), epochs=2, seed=0, threat=THREAT
     )
     metrics = list(training.run())

@@ -18,7 +18,7 @@ from models.catalog import Threat, Value, complete
 from models.data.loading import ImageSplits
 from models.networks.base_model import BaseModel
 from models.networks.own_text import OwnTextNetwork
-from models.training.network import NetworkTraining
+from models.training.network import network_training
 from models.weights.checkpoints import save_checkpoint
 from models.weights.export import export
 from models.weights.rebuild import TrainedTrial, rebuild
@@ -140,7 +140,7 @@ def test_a_cnn_is_loaded_by_the_loader_in_the_folder(
     settings = {"width": 4, "normalisation": normalisation, "activation": "silu", **architecture}
     threat = Threat(examples=4, cheap_examples=4)
     configuration = complete("cnn", settings)
-    training = NetworkTraining(configuration, few_digits, epochs=1, seed=0, threat=threat)
+    training = network_training(configuration, few_digits, epochs=1, seed=0, threat=threat)
     save_checkpoint(tmp_path / TRIAL, 1, 1, list(training.run()), training.state_dict())
     data = {"name": "digits", "train_examples": 60}
     trial = TrainedTrial("source#0", "cnn", configuration, data, tmp_path / TRIAL)
@@ -148,7 +148,7 @@ def test_a_cnn_is_loaded_by_the_loader_in_the_folder(
     model, names = load_by(tmp_path / OUT)
     assert names == list(few_digits.label_names)
     images = torch.tensor(few_digits.test_images[:5]).float() / few_digits.scale
-    expected = training.model.eval()(images)
+    expected = training.classifier()(images)
     assert torch.allclose(model(images), expected, atol=1e-5)
     assert "import models" not in texts_in(tmp_path / OUT)
 
@@ -187,7 +187,7 @@ def own_network(folder: Path, data: ImageSplits, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     configuration = complete("network", {"model.depth": 2, "model.width": 4})
-    training = NetworkTraining(
+    training = network_training(
         configuration, data, epochs=1, seed=0, threat=Threat(examples=4, cheap_examples=4),
         builder=resnet,
     )  # fmt: skip

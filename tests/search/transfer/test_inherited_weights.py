@@ -80,7 +80,7 @@ def test_a_worker_starts_its_trials_as_the_search_or_the_trial_says(
     ):  # fmt: skip
         config = {"configuration": configuration | chosen, "seed": 5, "number": 0}
         training = training_of(started, config, data, WorkersBase())
-        begun = training.model.state_dict()["features.0.weight"]
+        begun = training.classifier().state_dict()["features.0.weight"]
         assert torch.equal(begun, learned) == starts_there
 
 

@@ -79,7 +79,9 @@ def test_free_training_is_the_algorithm_of_its_paper(few_digits: ImageSplits) ->
     for name, parameter in model.named_parameters():
         # Float32 rounds a sum of 60 gradients by another order; four steps of 0.1 add it up.
         assert torch.allclose(parameter, reference.get_parameter(name), atol=1e-5), name
-    assert torch.allclose(learning.state_dict()["perturbation"], noise, atol=1e-6)
+    assert torch.allclose(
+        learning.state_dict(ended=False)["learning"]["perturbation"], noise, atol=1e-6
+    )
 
 
 def test_the_schedule_counts_every_replay(few_digits: ImageSplits) -> None:
@@ -97,4 +99,6 @@ def test_the_schedule_counts_every_replay(few_digits: ImageSplits) -> None:
         learning.epoch(epoch)
     # 2 epochs of 3 batches make 18 steps; the last one begins at 17/18 of half a cosine.
     expected = 1e-3 * (1 + np.cos(np.pi * 17 / 18)) / 2
-    assert learning.state_dict()["optimizer"]["param_groups"][0]["lr"] == pytest.approx(expected)
+    assert learning.state_dict(ended=False)["learning"]["optimizer"]["param_groups"][0][
+        "lr"
+    ] == pytest.approx(expected)
