@@ -6,11 +6,14 @@ Sources: Jones et al. 1998, "Efficient global optimization of expensive black-bo
 equation 15 (expected improvement); Ament et al. 2023, "Unexpected improvements to expected
 improvement", section 4.1 (its logarithm); Emmerich et al. 2016, "A multicriteria generalization of
 Bayesian global optimization" (exact for two objectives); Knowles 2006, "ParEGO" (more than two);
-Gardner et al. 2014, "Bayesian optimization with inequality constraints".
+Gardner et al. 2014, "Bayesian optimization with inequality constraints"; Letham et al. 2019,
+"Constrained Bayesian optimization with noisy experiments", and Daulton et al. 2021, "Parallel
+Bayesian optimization of multiple noisy objectives" (the trials' own values are uncertain).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +33,21 @@ SUM_SHARE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
+class Draws:
+    """Draws of the true values of the trials, and predictions at the candidates given each.
+
+    Attributes:
+        known: Shape `(draws, n, objectives)`.
+        means: Shape `(draws, candidates, objectives)`.
+        variances: Shape `(candidates, objectives)`.
+    """
+
+    known: Floats
+    means: Floats
+    variances: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Predicted:
     """Predictions of the models, at the candidates and at the trials.
 
@@ -40,6 +58,9 @@ class Predicted:
             values, so that their neighbours promise no improvement over them.
         ceilings: The largest feasible value of each constraint.
         is_feasible: Which of the trials keep all constraints, `(n,)`.
+        difference_variances: With one objective, of each candidate's value less that of the trial
+            that is predicted to be best, `(candidates,)`. None: the trials' values count as known.
+        draws: With two objectives. None: the same.
     """
 
     means: Floats
@@ -47,38 +68,65 @@ class Predicted:
     known: Floats
     ceilings: Floats
     is_feasible: NDArray[np.bool_]
+    difference_variances: Floats | None = None
+    draws: Draws | None = None
+
+    def improvement(self, rows: slice | list[int] = slice(None)) -> tuple[Floats, Floats, float]:
+        """Returns what the improvement of one objective depends on, at some candidates.
+
+        These are means and variances of the candidates less the best trial, and its mean. A trial
+        near the best one is nearly as uncertain, and so promises nothing: without that, a search
+        under noise measures the neighbourhood of its best trial again and again.
+        """
+        variances = self.variances[:, 0]
+        if self.difference_variances is not None:
+            variances = self.difference_variances
+        return self.means[rows, 0], variances[rows], float(self.known[self.is_feasible, 0].min())
 
 
-def acquisition_value(
-    predicted: Predicted, generator: np.random.Generator, log_price: Floats | float = 0.0
-) -> Floats:
-    """Returns the acquisition value of each candidate, `(candidates,)`; larger is better.
+def log_acquisition_value(predicted: Predicted, generator: np.random.Generator) -> Floats:
+    """Returns the logarithm of each candidate's acquisition value, `(candidates,)`.
 
-    Under constraints it is the improvement over the feasible trials times the probability of being
-    feasible; that probability alone while no trial is feasible. It is divided by the price. Its
-    scale depends on the number of objectives, so it compares candidates of one call only.
+    Larger is better, -inf is nothing. Under constraints it is the improvement over the feasible
+    trials times the probability of being feasible; that probability alone while no trial is
+    feasible. Its scale depends on the number of objectives, so it compares candidates of one call
+    only.
 
     Args:
         predicted: Predictions of the models.
         generator: Draws the scalarisation of three or more objectives.
-        log_price: The logarithm of each candidate's price, see `price.py`.
     """
     count = predicted.means.shape[1] - len(predicted.ceilings)
     slack = predicted.ceilings - predicted.means[:, count:]
     log_feasible = log_ndtr(slack / np.sqrt(predicted.variances[:, count:])).sum(axis=1)
     if not predicted.is_feasible.any():
-        return np.asarray(log_feasible - log_price)
-    means, variances = predicted.means[:, :count], predicted.variances[:, :count]
-    known = predicted.known[predicted.is_feasible, :count]
+        return np.asarray(log_feasible)
     if count == 1:
-        improvement = log_expected_improvement(means[:, 0], variances[:, 0], known.min())
-        return np.asarray(improvement + log_feasible - log_price)
+        return np.asarray(log_expected_improvement(*predicted.improvement()) + log_feasible)
+    feasible = predicted.is_feasible
     if count == 2:
-        reference = predicted.known[:, :count].max(axis=0) + REFERENCE_MARGIN
-        improvement = expected_hypervolume_improvement(means, variances, known, reference)
+        improvement = np.mean([
+            expected_hypervolume_improvement(
+                means, variances, known[feasible], known.max(axis=0) + REFERENCE_MARGIN
+            )
+            for known, means, variances in _drawn(predicted)
+        ], axis=0)  # fmt: skip
     else:
+        means, variances = predicted.means[:, :count], predicted.variances[:, :count]
+        known = predicted.known[feasible, :count]
         improvement = expected_scalar_improvement(means, variances, known, generator)
-    return np.asarray(improvement * np.exp(log_feasible - log_price))
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(improvement) + log_feasible)
+
+
+def _drawn(predicted: Predicted) -> Iterator[tuple[Floats, Floats, Floats]]:
+    """Yields values of the trials and predictions given these, of two objectives."""
+    draws = predicted.draws
+    if draws is None:
+        yield predicted.known[:, :2], predicted.means[:, :2], predicted.variances[:, :2]
+        return
+    for known, means in zip(draws.known, draws.means, strict=True):
+        yield known, means, draws.variances
 
 
 def log_expected_improvement(means: Floats, variances: Floats, best: float) -> Floats:

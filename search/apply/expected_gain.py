@@ -81,14 +81,16 @@ def _improvement(predicted: Predicted, row: int, count: int) -> tuple[float, flo
     """Returns a candidate's expected improvement in scores, and the probability of any."""
     slack = predicted.ceilings - predicted.means[row, count:]
     feasible = float(ndtr(slack / np.sqrt(predicted.variances[row, count:])).prod())
+    if count == 1:
+        mean, variance, best = predicted.improvement([row])
+        probability = float(ndtr((best - mean) / np.sqrt(variance))[0])
+        gain = np.exp(log_expected_improvement(mean, variance, best))
+        return float(gain[0]) * feasible, probability * feasible
     means, variances = predicted.means[[row], :count], predicted.variances[[row], :count]
     known = predicted.known[predicted.is_feasible, :count]
     ahead = ndtr((known.min(axis=0) - means[0]) / np.sqrt(variances[0]))
-    # Of two objectives: that it is better than the best in one of them.
+    # That it is better than the best in one of them.
     probability = float(1.0 - (1.0 - ahead).prod()) * feasible
-    if count == 1:
-        gain = np.exp(log_expected_improvement(means[:, 0], variances[:, 0], known.min()))
-        return float(gain[0]) * feasible, probability
     reference = predicted.known[:, :count].max(axis=0) + REFERENCE_MARGIN
     volume = max(pareto.hypervolume(known, reference), 1e-12)
     gain = expected_hypervolume_improvement(means, variances, known, reference)

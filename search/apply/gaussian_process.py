@@ -23,6 +23,11 @@ Floats = NDArray[np.float64]
 
 # Keeps a covariance of repeated configurations positive definite.
 JITTER = 1e-6
+# Variance of drawn values around the function, as a share of its own: draws at points that nearly
+# coincide must not bend the function between them.
+_NUGGET = 1e-4
+# Rounding leaves a variance near 0 now and then below it.
+_LEAST_VARIANCE = 1e-10
 
 
 @dataclass(frozen=True)
@@ -69,15 +74,67 @@ class Process:
 
     def predict(self, points: Floats, blocks: Sequence[Floats] = ()) -> tuple[Floats, Floats]:
         """Returns mean and variance of the function, without noise, each `(m,)`."""
+        cross, known = self._given_values(points, blocks)
+        variance = self._prior_variance(blocks) - (known**2).sum(axis=0)
+        return self.offset + cross @ self.solved, np.maximum(variance, _LEAST_VARIANCE)
+
+    def difference_variance(self, points: Floats, blocks: Sequence[Floats], row: int) -> Floats:
+        """Returns the variance of f(points) - f(one of the own points), without noise, `(m,)`.
+
+        Args:
+            points: Shape `(m, columns)`.
+            blocks: Features of the points.
+            row: Which own point.
+        """
+        held = [block[[row]] for block in self.blocks]
+        cross, known = self._given_values(points, blocks)
+        there, known_there = self._given_values(self.points[[row]], held)
+        prior = self._prior_variance(blocks) + there[0, row] - 2.0 * cross[:, row]
+        taken = ((known - known_there) ** 2).sum(axis=0)
+        return np.asarray(np.maximum(prior - taken, _LEAST_VARIANCE))
+
+    def sampled(
+        self, points: Floats, blocks: Sequence[Floats], draws: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        """Returns draws of the function at the own points, and what points are given each of them.
+
+        Args:
+            points: Shape `(m, columns)`.
+            blocks: Features of the points.
+            draws: Standard normal numbers, `(draws, n)`.
+
+        Returns:
+            The function's values at the own points, `(draws, n)`; its means at the points given
+            these, `(draws, m)`; and its variances there, which no value changes, `(m,)`.
+        """
+        prior = self._covariance(self.points, self.blocks)
         cross = self._covariance(points, blocks)
+        nugget = _NUGGET * np.exp(self.parameters[self._lengths]) * np.eye(len(prior))
+        known = solve_triangular(self.factor, prior, lower=True, check_finite=False)
+        root = np.linalg.cholesky(prior - known.T @ known + nugget)
+        values = self.offset + prior @ self.solved + draws @ root.T
+        factor = np.linalg.cholesky(prior + nugget)
+        solved = cho_solve((factor, True), (values - self.offset).T, check_finite=False)
+        taken = solve_triangular(factor, cross.T, lower=True, check_finite=False)
+        variance = self._prior_variance(blocks) - (taken**2).sum(axis=0)
+        means = self.offset + (cross @ solved).T
+        return values, means, np.maximum(variance, _LEAST_VARIANCE)
+
+    def _given_values(self, points: Floats, blocks: Sequence[Floats]) -> tuple[Floats, Floats]:
+        """Returns covariances with the own points, `(m, n)`, and those over the factor, `(n, m)`.
+
+        Products of the latter are what the values take off a covariance between two points.
+        """
+        cross = self._covariance(points, blocks)
+        return cross, solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
+
+    def _prior_variance(self, blocks: Sequence[Floats]) -> Floats:
+        """Returns the variance before any value: a number, or `(m,)` if there are features."""
         signal = np.exp(self.parameters[self._lengths])
-        own = signal + sum(
+        return np.asarray(signal + sum(
             weight * (block**2).sum(axis=1)
             for weight, block in zip(self.block_weights, blocks, strict=True)
-        )
-        known = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
-        variance = np.maximum(own - (known**2).sum(axis=0), 1e-10)
-        return self.offset + cross @ self.solved, variance
+        ))  # fmt: skip
 
     def mean(self, points: Floats, blocks: Sequence[Floats] = ()) -> Floats:
         """Returns the mean alone."""

@@ -8,10 +8,11 @@ import pytest
 
 from search.apply.acquisition import (
     SUM_SHARE,
+    Draws,
     Predicted,
-    acquisition_value,
     expected_hypervolume_improvement,
     expected_scalar_improvement,
+    log_acquisition_value,
     log_expected_improvement,
 )
 from search.objectives import pareto
@@ -137,16 +138,17 @@ def test_three_objectives_compare_certain_candidates_as_their_scalars_do():
         assert found[2] == 0  # worse than one in everything
 
 
-def predicted(means, variances, known, ceilings=(), is_feasible=None):
+def predicted(means, variances, known, ceilings=(), is_feasible=None, **more):
     count = len(known)
     return Predicted(
         np.array(means, float), np.array(variances, float), np.array(known, float),
         np.array(ceilings, float), np.ones(count, bool) if is_feasible is None else is_feasible,
+        **more,
     )  # fmt: skip
 
 
 def promised(*arguments, **more):
-    return acquisition_value(predicted(*arguments, **more), np.random.default_rng(0))
+    return log_acquisition_value(predicted(*arguments, **more), np.random.default_rng(0))
 
 
 def test_without_constraints_the_acquisition_value_is_the_improvement():
@@ -157,7 +159,7 @@ def test_without_constraints_the_acquisition_value_is_the_improvement():
     expected = expected_hypervolume_improvement(
         np.array(means), np.array(variances), np.array(known), np.array([1.1, 1.1])
     )
-    assert two.tolist() == expected.tolist()
+    assert np.exp(two) == pytest.approx(expected)
 
 
 def test_under_a_constraint_the_improvement_is_multiplied_by_the_probability_of_feasibility():
@@ -168,7 +170,7 @@ def test_under_a_constraint_the_improvement_is_multiplied_by_the_probability_of_
     plain = promised([[0.0, 0.0]], [[1.0, 1.0]], [[0.5, 0.5]])
     both = promised([[0.0, 0.0, 2.0, 2.0]], [[1.0, 1.0, 4.0, 4.0]], [[0.5, 0.5, -1.0, -1.0]],
                     ceilings=[0.0, 0.0])  # fmt: skip
-    assert both[0] == pytest.approx(plain[0] * 0.158655**2, rel=1e-4)
+    assert both[0] == pytest.approx(plain[0] + 2 * np.log(0.158655), rel=1e-4)
 
 
 def test_only_feasible_trials_are_to_be_improved_on():
@@ -182,3 +184,25 @@ def test_while_no_trial_is_feasible_the_most_probably_feasible_candidate_is_best
     found = promised([[-9.0, 2.0], [9.0, 1.0]], [[1.0, 1.0]] * 2, [[0.0, 3.0]], ceilings=[0.0],
                      is_feasible=np.array([False]))  # fmt: skip
     assert found[1] > found[0]
+
+
+def test_a_candidate_as_uncertain_as_the_best_trial_next_to_it_promises_little():
+    """Both may be better than predicted, but only together."""
+    near, far = promised(
+        [[0.5], [0.5]], [[1.0], [1.0]], [[0.5], [0.9]], difference_variances=np.array([1e-4, 2.0])
+    )
+    assert near == pytest.approx(log_improvement(0.5, 1e-4, 0.5))
+    assert far == pytest.approx(log_improvement(0.5, 2.0, 0.5))
+
+
+def test_of_two_objectives_the_gain_is_the_mean_over_draws_of_the_trials_values():
+    means, variances = np.array([[[0.2, 0.3]], [[0.1, 0.6]]]), np.array([[0.04, 0.09]])
+    known = np.array([[[0.0, 1.0], [1.0, 0.0]], [[0.4, 0.8], [0.7, 0.2]]])
+    gains = [
+        expected_hypervolume_improvement(each, variances, front, front.max(axis=0) + 0.1)[0]
+        for each, front in zip(means, known, strict=True)
+    ]
+    found = promised(
+        [[9.0, 9.0]], [[1.0, 1.0]], [[0.5, 0.5], [0.6, 0.4]], draws=Draws(known, means, variances)
+    )
+    assert np.exp(found[0]) == pytest.approx(np.mean(gains))

@@ -143,6 +143,58 @@ def test_coefficients_of_a_block_recover_known_weights(data):
     assert found == pytest.approx(ridge.fit(features, features @ known).coef_, abs=1e-6)
 
 
+def with_features():
+    generator = np.random.default_rng(3)
+    points, elsewhere = generator.random((N, 3)), generator.random((20, 3))
+    values = np.sin(5 * points[:, 0]) + points[:, 1]
+    process = gp_fit.fit(points, values, GROUPS, fixed(PARAMETERS), [points], steps=0)
+    return process, theirs(points, values, with_block=True), points, elsewhere
+
+
+def covariance_of_the_function(oracle, process, points):
+    """scikit-learn's is that of measurements."""
+    return oracle.predict(points, return_cov=True)[1] - process.noise * np.eye(len(points))
+
+
+def test_the_variance_of_a_difference_is_that_of_the_joint_distribution():
+    process, oracle, points, elsewhere = with_features()
+    joint = covariance_of_the_function(oracle, process, np.vstack([elsewhere, points[[4]]]))
+    expected = np.diag(joint)[:-1] + joint[-1, -1] - 2 * joint[-1, :-1]
+    assert process.difference_variance(elsewhere, [elsewhere], 4) == pytest.approx(
+        expected, **EQUAL
+    )
+    # Nothing is uncertain about the difference of a value from itself.
+    assert process.difference_variance(points, [points], 4)[4] == pytest.approx(0.0, abs=1e-8)
+
+
+def test_drawn_values_have_the_distribution_of_the_function_at_the_own_points():
+    process, oracle, points, elsewhere = with_features()
+    means, _, _ = process.sampled(elsewhere, [elsewhere], np.zeros((1, N)))
+    assert means[0] == pytest.approx(process.mean(points, [points]), **EQUAL)
+    # Draws of unit vectors give the columns of a root of the covariance.
+    unit, _, _ = process.sampled(elsewhere, [elsewhere], np.eye(N))
+    root = (unit - means).T
+    expected = covariance_of_the_function(oracle, process, points)
+    # 1e-4 of the signal is added, so that nearly equal points do not bend the function.
+    assert root @ root.T == pytest.approx(expected + 1.7e-4 * np.eye(N), **EQUAL)
+
+
+def test_given_drawn_values_the_points_are_predicted_as_by_scikit_learn_without_noise():
+    process, _, points, elsewhere = with_features()
+    draws = np.random.default_rng(0).standard_normal((2, N))
+    values, means, variance = process.sampled(elsewhere, [elsewhere], draws)
+    first, second, signal, _, weight = np.exp(PARAMETERS)
+    kernel = ConstantKernel(signal) * Matern([first, second, second], nu=2.5) + ConstantKernel(
+        weight
+    ) * DotProduct(sigma_0=0.0, sigma_0_bounds="fixed")
+    for drawn, found in zip(values, means, strict=True):
+        oracle = GaussianProcessRegressor(kernel, alpha=1e-4 * signal, optimizer=None)
+        oracle.fit(points, drawn - process.offset)
+        mean, spread = oracle.predict(elsewhere, return_std=True)
+        assert found == pytest.approx(mean + process.offset, rel=1e-5, abs=1e-6)
+        assert variance == pytest.approx(spread**2, rel=1e-4, abs=1e-8)
+
+
 def test_fantasizing_lowers_the_variance_and_keeps_the_mean(data):
     points, values, elsewhere = data
     process = ours.assemble(points, values, GROUPS, [points], PARAMETERS, 0.3)
