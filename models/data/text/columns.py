@@ -80,7 +80,8 @@ def _column(
     if given is not None and given in available:
         return given
     close = difflib.get_close_matches(given or usual, available, n=1)
-    there = f"the columns are {list(available)}"
+    by = " by its first line" if place.endswith((".csv", ".tsv")) else ""
+    there = f"the columns{by} are {list(available)}"
     if given is not None:
         fix = f"did you mean {close[0]!r}?" if close else "name one of them"
         raise DataError(f"{place}: {key} is {given!r}, but {there}; fix: {fix}")
