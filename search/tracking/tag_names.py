@@ -98,6 +98,7 @@ OBJECTIVE = "objective/"  # of a trial, see `objective_names`
 TOTAL = "search/"  # of a search's run: its numbers as a whole, `search.transfer.totals`
 LOGARITHM = "log10."  # of a trial: the logarithm of a hyperparameter
 
+SPEC_FILE = "spec.yaml"  # artifact of a search: its spec, as it was run
 EXPERIENCE = "experience.json"  # artifact of a search: what history taught at its start
 TABLES = "tables"  # folder of a trial's artifacts: its tables as text files
 ROBUSTNESS = "robustness"  # another: evaluations, warnings, later attacks, examples, explanations
