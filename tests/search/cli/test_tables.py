@@ -237,7 +237,7 @@ def test_a_table_too_wide_for_80_columns_has_a_line_a_metric_instead(
 
 
 def test_a_trial_that_does_not_exist_is_refused(store: Stored) -> None:
-    with pytest.raises(LookupError, match=f"{store.search} has no trial 99"):
+    with pytest.raises(LookupError, match=f"{store.search} has no trial 99; it has: 0, 1, 2, 3"):
         print_trial(Console(file=io.StringIO()), store.search, 99, store.uri)
 
 
