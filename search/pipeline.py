@@ -91,7 +91,8 @@ def prepare(
         spec: The checked spec.
         tracking_uri: The store with the history.
         say: Called with a few lines about each step.
-        is_resumed: Whether to go on, with a line, if the history is not the one that the spec pins.
+        is_resumed: Whether to go on, with a line, if the history is not the one that the spec pins,
+            and to say nothing of the first trials.
         lines_shown: Number of lines of the experience to show; all if None.
         code: The digest of the user's own code in the fingerprint; None for that of today.
         passed: The user's own function, if a script or a notebook passes it.
@@ -130,8 +131,9 @@ def prepare(
     _tell(say, "apply", [rung] if rung else [])
     previewed = min(PREVIEWED, spec.budget.trials - len(spec.first))
     proposals = first_proposals(spec, prior, space, task, previewed)
-    _tell(say, "apply", first_lines(spec, proposals))
-    _tell(say, "apply", revalidation_lines(spec, proposals, prior))
+    if not is_resumed:  # its first trials have begun
+        _tell(say, "apply", first_lines(spec, proposals))
+        _tell(say, "apply", revalidation_lines(spec, proposals, prior))
     made = Prepared(
         spec, space, task, fingerprint, history, reconciled, experience, prior, proposals, passed
     )

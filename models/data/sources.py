@@ -10,6 +10,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,18 @@ _DIGITS_DIGEST = "3bdcbf898d4e4ae2f3de959032fd61698f9cfd69ee85a8f024b3c115d56ec8
 
 class DataError(ValueError):
     """A data set cannot be used; the message says which file, the problem and the fix."""
+
+
+def line_not_utf8(file: Path) -> str:
+    """Say which line of a file is no UTF-8 text, and the fix; "" if all are."""
+    with file.open("rb") as opened:
+        for number, line in enumerate(opened, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                byte = f"byte 0x{line[error.start]:02x} is not UTF-8"
+                return f"{file}, line {number}: {byte}; fix: save the file as UTF-8"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ runs code of a data set.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import glob
 import logging
@@ -21,13 +22,14 @@ import platformdirs
 
 from models.data.picture_folders import PictureFolder, picture_folder
 from models.data.settings import DataSettings
-from models.data.sources import DataError
+from models.data.sources import DataError, line_not_utf8
 
 CACHE = Path(platformdirs.user_cache_dir("twentieth")) / "data"
 # A hub that does not answer within this time is away.
 HUB_SECONDS = 10.0
 # No tables: a folder of CSV files may have a README in addition.
 _NOTES = {"", ".md", ".txt", ".pdf"}
+_LINES = {".csv", ".tsv", ".jsonl", ".json"}
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".json": "json"}
 
 
@@ -57,8 +59,15 @@ def open_tables(settings: DataSettings) -> Tables:
     assert settings.path is not None, "embedded data are no tables"
     path = Path(settings.path)
     if not path.exists():
-        raise DataError(f"{path}: no such file or folder; fix: correct task.data.path")
+        raise DataError(f"{path}: no such file or folder; fix: {_instead_of(path)}")
     return _open_path(path, stamp_of(path))
+
+
+def _instead_of(path: Path) -> str:
+    """Return what to do about a path that leads nowhere."""
+    near = sorted(each.name for each in path.parent.glob("*")) if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, near, n=1)
+    return f"correct the path; did you mean {close[0]!r}?" if close else "correct the path"
 
 
 def stamp_of(path: Path) -> tuple[tuple[str, int, int], ...]:
@@ -186,18 +195,36 @@ def _load(arguments: Mapping[str, Any], place: str, fix: str) -> dict[str, Any]:
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(logging.CRITICAL)  # what fails is raised as well
     try:
-        return dict(datasets.load_dataset(**arguments, cache_dir=str(CACHE)))
+        rows = dict(datasets.load_dataset(**arguments, cache_dir=str(CACHE)))
+        for each in rows.values():
+            each.data.validate(full=True)  # JSON lines and parquet are read without a look at bytes
+        return rows
     # `datasets` and the hub's client raise errors of five packages; the cause says which file.
     except Exception as error:
         cause = error.__cause__ or error
         reason = " ".join(str(cause).split()) or type(cause).__name__
+        if found := any(words in reason for words in _NOT_UTF8) and _not_utf8(Path(place)):
+            raise DataError(found) from error
         fix = next((better for words, better in _FIXES.items() if words in reason), fix)
         raise DataError(f"{place}: cannot be read ({reason}); fix: {fix}") from error
 
 
+# Said of bytes by Python and by Arrow.
+_NOT_UTF8 = ("codec can't decode", "Invalid UTF8")
+
+
+def _not_utf8(path: Path) -> str:
+    """Say which line of a file, or of one in a folder, is no UTF-8 text; "" if none is known."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    for file in files:
+        if file.is_file() and file.suffix.lower() in _LINES and (found := line_not_utf8(file)):
+            return found
+    return ""
+
+
 # What to do about the errors of `datasets` that say it only in other words.
 _FIXES = {
-    "codec can't decode": "save it as UTF-8",
+    **dict.fromkeys(_NOT_UTF8, "save it as UTF-8"),
     "corresponds to no data": "give at least one example: it has no rows",
     "same data file format": "give all splits in one format",
     "must have the same columns": "give all files the same columns",

@@ -9,12 +9,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +24,7 @@ from models.adversarial.epsilons import default_epsilon
 from models.catalog import Threat
 from models.scores.metric_names import AttackName
 from search.history.plurals import counted
+from search.session.screen import out
 from search.spec.own_code import NOTHING, Allowed
 from search.tracking.artifacts import ADVERSARIAL_EXAMPLES, keep_robustness
 from search.tracking.store import open_client
@@ -158,13 +161,25 @@ def _threats(source: WeightSource, own: Threat, asked: AttackRequest) -> list[Th
 
 
 def results_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """A table of texts, all but the first column to the right."""
+    """A table of texts, all but the first column to the right.
+
+    On a screen that is too narrow for it each row is a block, a line for each of its cells.
+    """
     table = Table(title=title, title_justify="left", box=None)
     for column in columns:
         table.add_column(column, justify="left" if column == columns[0] else "right")
     for row in rows:
         table.add_row(*map(Text, row))
-    return table
+    # A measurement is never more than the width that it is asked for.
+    asked = out.options.update(max_width=sys.maxsize)
+    if Measurement.get(out, asked, table).maximum <= out.width:
+        return table
+    blocks = Table(title=title, title_justify="left", box=None, show_header=False)
+    for row in rows:
+        for column, cell in zip(columns, row, strict=True):
+            blocks.add_row(column, Text(cell))
+        blocks.add_row()
+    return blocks
 
 
 def _store(

@@ -145,7 +145,8 @@ class StoredSearch:
         for trial in self.trials:
             if trial.number == number:
                 return trial
-        raise LookupError(f"{self.summary.search} has no trial {number}")
+        there = ", ".join(str(each.number) for each in self.trials) or "none yet"
+        raise LookupError(f"{self.summary.search} has no trial {number}; it has: {there}")
 
     @property
     def cost_lines(self) -> list[str]:

@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from models.adversarial.checks.search_warnings import search_warnings
+from models.adversarial.checks.search_warnings import is_only_corrected, search_warnings
 from search.history import Trial
 from search.history.plurals import counted
 from search.objectives import pareto
@@ -107,10 +107,20 @@ class View:
             self.warnings[number] = names
 
     def doubt(self, number: int) -> str:
-        """Returns why the robust accuracy of a trial with warnings is in doubt."""
-        names = "; ".join(self.warnings[number])
+        """Returns what is wrong with the robust accuracy of a trial with warnings."""
+        trial, names = f"trial {number:03d}", self.warnings[number]
         which = f"twentieth show {self.plan.search}#{number}"
-        return f"warning: trial {number:03d} may mask its gradients: {names}; see {which}"
+        if is_only_corrected(names):
+            return f"{trial}: stronger attacks lowered its robust accuracy; see {which}"
+        return f"warning: {trial} may mask its gradients: {'; '.join(names)}; see {which}"
+
+    def mark(self, number: int) -> str:
+        """Returns the same in the table of the best; "" for a trial without warnings."""
+        if number not in self.warnings:
+            return ""
+        if is_only_corrected(self.warnings[number]):
+            return "; lowered by stronger attacks"
+        return "; its gradients may be masked"
 
     def count(self, *states: str) -> int:
         """Counts the trials in any of these states."""
@@ -236,6 +246,6 @@ def _front(view: View) -> Table:
             Text(value_text(value), style="bold green" if numbers[row] == number else "")
             for value, row in zip(view.values[number], lowest, strict=True)
         ]
-        mark = "; its gradients may be masked" if number in view.warnings else ""
-        table.add_row(f"{number:03d}", *cells, Text(f"{view.origins.get(number, '')}{mark}"))
+        origin = f"{view.origins.get(number, '')}{view.mark(number)}"
+        table.add_row(f"{number:03d}", *cells, Text(origin))
     return table

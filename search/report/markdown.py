@@ -57,6 +57,7 @@ class Stored:
         explanations: Run id -> pictures and pages that explain the best trials' predictions.
         refused: What the store refused of the search, a line for each.
         cost_forecast: What it was expected to cost and how that turned out, a sentence each.
+        away: That its artifacts are not where the store has them; "" if they are.
     """
 
     spec_yaml: str
@@ -69,6 +70,7 @@ class Stored:
     explanations: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     refused: Sequence[str] = ()
     cost_forecast: Sequence[str] = ()
+    away: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,9 +139,10 @@ def render(contents: Contents) -> str:
 
 
 def _headlines(contents: Contents) -> list[str]:
-    """The verdict, a warning if the best known trial did not reach its record, why it ended."""
+    """The verdict, warnings of a record that was not reached and of artifacts that are away."""
     is_gone, result = revalidation_of(contents.trials)
-    found = [contents.verdict.sentence, *[result] * is_gone, _ended(contents)]
+    away = contents.stored.away and f"warning: {contents.stored.away}"
+    found = [contents.verdict.sentence, *[result] * is_gone, _ended(contents), away]
     return [f"**{escape(each)}**" for each in found if each]
 
 

@@ -42,7 +42,13 @@ from search.review import reconcile, reconcile_for
 from search.spec import Spec, SpecError, spec_from_yaml
 from search.spec.load import history_settings, is_of_a_function
 from search.tracking import tag_names
-from search.tracking.artifacts import fetched_explanations, read_robustness, read_tables, read_text
+from search.tracking.artifacts import (
+    artifacts_away,
+    fetched_explanations,
+    read_robustness,
+    read_tables,
+    read_text,
+)
 from search.tracking.read.history import load_history
 from search.tracking.runs import FOREIGN
 from search.tracking.store import open_client
@@ -204,7 +210,7 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
     """Writes a search's report from the store alone, and publishes it there.
 
     Returns:
-        The report's folder and the verdict in words.
+        The report's folder and the verdict in words, with a warning if artifacts are away.
     """
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
@@ -217,6 +223,7 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
     history = apart(history, trained, is_function=is_of_a_function(summary.spec_yaml))
     history = history.renamed(settings.rename, settings.rename_metrics)
     place, best = folder / summary.search, best_trials(history, summary.search)
+    away = artifacts_away(client, summary.run_id)
     experience = None
     with suppress(ValueError):  # it was not stored, or is damaged
         experience = Experience.from_json(read_text(client, summary.run_id, tag_names.EXPERIENCE))
@@ -229,13 +236,15 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
             explanations=explanations,
             refused=refused_lines(summary.tags),
             cost_forecast=cost_lines(history, all_summaries(client), summary.search),
+            away=away,
         )  # fmt: skip
         written = write_report(history, summary.search, place, stored)
     numbers = written.totals.as_metrics()
     publish_files(client, summary.run_id, place, written.verdict.sentence, totals=numbers)
     for run_id, share in _other_shares(history, summary.search).items():
         publish_totals(client, run_id, {"share_of_best_known": share})
-    return place, written.verdict.sentence
+    said = written.verdict.sentence
+    return place, f"{said}\nwarning: {away}" if away else said
 
 
 def _other_shares(history: History, search: str) -> dict[str, float]:

@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from models.adversarial.checks.search_warnings import search_warnings
+from models.adversarial.checks.search_warnings import is_only_corrected, search_warnings
 from search.history import History, Trial
 from search.objectives.objective import value_text
 from search.session.screen import say
@@ -34,8 +34,10 @@ def print_best(out: Console, history: History, search: str) -> list[Trial]:
         out.print(best_table(best, out, validation_examples(known, best)))
     for entry in best:
         for warning in search_warnings(entry.last_values):
-            trial = f"trial {entry.number:03d} may mask its gradients"
-            say(f"warning: {trial}: {warning.name} ({warning.measured})", out)
+            said = f"warning: trial {entry.number:03d} may mask its gradients: {warning.name}"
+            if is_only_corrected([warning.name]):
+                said = f"trial {entry.number:03d}: stronger attacks lowered its robust accuracy"
+            say(f"{said} ({warning.measured})", out)
     for sentence in constant_objectives(history, search):
         say(f"warning: {sentence}", out)
     for line in repetition_lines(history, search):

@@ -51,6 +51,9 @@ def watch(
     say(f"optimize  {plan.search}: {trials}, log in {plan.storage}")
     view = View(plan)
     view.seed(own)
+    if view.done() >= plan.trials_budget:
+        more = f"to add some: twentieth resume {plan.search} --trials N"
+        say(f"          all {trials} have ended before; {more}")
     finished = FinishedTrials(plan, own)
     answer, stops = _launched(plan, view, finished, again, on_trial_end)
     if answer.status == "died" and not stops and view.is_through():

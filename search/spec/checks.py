@@ -69,7 +69,8 @@ def read_part(document: Document, path: KeyPath, kind: type[SomePart], raw: Any)
     if isinstance(raw, dict):
         part: SomePart | None = read_value(document, path, kind, raw)
         return part
-    document.add(path, "is empty" if raw is None else "must be a mapping", raw, _keys(kind))
+    absent = "is empty" if path in document.places else "is missing"
+    document.add(path, absent if raw is None else "must be a mapping", raw, _keys(kind))
     return None
 
 

@@ -18,7 +18,7 @@ from models.kinds import KINDS
 from models.networks.own_code import PREFIX, SESSION, locate_code, parts_of
 from search.spec.base_model import check_base
 from search.spec.checks import read_part
-from search.spec.errors import Document, KeyPath
+from search.spec.errors import Document, KeyPath, nearest_name
 from search.spec.sections import Data, Task
 
 _NAMED = tuple(name for name in MODELS if name not in NETWORKS)
@@ -102,7 +102,9 @@ def _found(document: Document, path: KeyPath, folder: Path, written: str, must_e
     """Return a file or folder as an absolute path; note that it is missing if it must exist."""
     source = (folder / os.path.expanduser(written)).resolve()
     if must_exist and not source.exists():
-        document.add(path, f"there is no file or folder {source}", written)
+        close = nearest_name(source.name, [each.name for each in source.parent.glob("*")])
+        near = f". Did you mean `{close}`?" if close else ""
+        document.add(path, f"there is no file or folder {source}{near}", written)
     return str(source)
 
 

@@ -54,6 +54,31 @@ def artifacts_of(run_id: str) -> Iterator[None]:
         raise ArtifactsAway(f"the artifacts of run {run_id} cannot be written: {what}") from error
 
 
+def artifacts_away(client: MlflowClient, run_id: str) -> str:
+    """Returns that a search's files are not where the store has them; "" if they are.
+
+    Every search has its spec there. The store names an absolute place, which no longer holds after
+    a folder was moved, and may be that of another machine.
+
+    Args:
+        client: A client of the store.
+        run_id: The summary run of the search.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        if tag_names.SPEC_FILE in {each.path for each in client.list_artifacts(run_id)}:
+            return ""
+    except (MlflowException, OSError):
+        pass
+    place = client.get_run(run_id).info.artifact_uri
+    return (
+        f"the search's artifacts are not at {place}, where the store has them, so what is in "
+        "them is missing: evaluations on the test split, explanations, tables; fix: put the "
+        "folder back there, or a link to it"
+    )
+
+
 def read_tables(client: MlflowClient, run_id: str) -> dict[str, str]:
     """Returns file name -> text of a trial's tables; empty if there are none or they are gone."""
     return _texts(client, run_id, tag_names.TABLES)

@@ -121,7 +121,7 @@ def create_summary(
     run = client.create_run(
         experiment, start_time=int(time.time() * 1000), run_name=RUN_NAME + search, tags=tags
     )
-    client.log_text(run.info.run_id, spec_yaml, "spec.yaml")
+    client.log_text(run.info.run_id, spec_yaml, tag_names.SPEC_FILE)
     client.log_text(run.info.run_id, space_json, "space.json")
     if experience_json:
         client.log_text(run.info.run_id, experience_json, tag_names.EXPERIENCE)

@@ -86,9 +86,9 @@ OVERLAP = "twentieth.overlap"  # training examples of the source that are in the
 BASE = "twentieth.base"  # the pretrained model underneath
 LINEAGE = "twentieth.lineage"  # JSON: where the initial weights come from, through all ancestors
 LINEAGES = "twentieth.lineages"  # JSON, of a search: `SEARCH#NUMBER` to its file and lineage
-# Of a trial whose gradients may be masked: `replaced` if stronger attacks by gradients replaced the
-# robust accuracy, `doubtful` if it may be false; absent without a warning. A doubtful trial has
-# failed, unless the spec has `robustness: {doubtful: keep}`.
+# Of a trial with warnings: `replaced` if stronger attacks lowered its robust accuracy and no more,
+# `doubtful` if that may be false, as its gradients may be masked; absent without a warning. A
+# doubtful trial has failed, unless the spec has `robustness: {doubtful: keep}`.
 ROBUST_VALUE = "twentieth.robust_value"
 ROBUST_WARNINGS = "twentieth.robust_warnings"  # names of the warnings behind that, joined by `; `
 
@@ -98,6 +98,7 @@ OBJECTIVE = "objective/"  # of a trial, see `objective_names`
 TOTAL = "search/"  # of a search's run: its numbers as a whole, `search.transfer.totals`
 LOGARITHM = "log10."  # of a trial: the logarithm of a hyperparameter
 
+SPEC_FILE = "spec.yaml"  # artifact of a search: its spec, as it was run
 EXPERIENCE = "experience.json"  # artifact of a search: what history taught at its start
 TABLES = "tables"  # folder of a trial's artifacts: its tables as text files
 ROBUSTNESS = "robustness"  # another: evaluations, warnings, later attacks, examples, explanations

@@ -145,8 +145,8 @@ def check_checkpoint(source: WeightSource, key: str = "") -> None:
     """
     if not source.has_checkpoint:
         raise LookupError(
-            f"{key}no checkpoint of {source.name} is left in {source.checkpoints}; fix: mount the "
-            f"folder, or name another trial"
+            f"{key}no checkpoint of {source.name} is left in {source.checkpoints}; fix: put "
+            f"the folder back or mount it, or name another trial"
         )
 
 
@@ -259,5 +259,6 @@ def _without_checkpoint(summary: Summary, trials: int) -> str:
         return f"{summary.search} has no complete trial to start from"
     return (
         f"no checkpoint of {summary.search} is left in {summary.storage / 'checkpoints'} "
-        f"({counted(trials, 'complete trial')}); fix: mount the folder, or name another search"
+        f"({counted(trials, 'complete trial')}); fix: put the folder back or mount it, or name "
+        "another search"
     )

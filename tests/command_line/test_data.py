@@ -122,7 +122,7 @@ def test_embedded_data_are_shown(cli: Cli, tmp_path: Path, source: str, words: s
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], "nowhere: no such file or folder"),
+        (["nowhere"], "nowhere: no such file or folder; fix: correct the path"),
         (["digits", "--set", "image_size"], "--set image_size: not KEY=VALUE"),
         (["digits", "--set", "splits=3", "--set", "splits.test=0.2"], "splits is 3, which has no"),
         (["digits", "--set", "name.x=1"], "name is digits, which has no keys; fix: leave out .x"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ def test_a_resumed_search_keeps_the_forecast_of_its_first_launch(copy: Stored) -
     resume(copy, say=said.append)
     first = "review    as forecast at its first launch: "
     assert f"{first}cost of 5 trials: 10 core-hours [5.0, 20], from 3 earlier searches" in said
-    assert not any("apply     cost" in line for line in said)
+    assert not any(line.startswith("apply") for line in said), "its first trials have begun"
     assert stored_cost_forecast(find_summary(client, copy.search).tags) == forecast
 
 
@@ -325,6 +326,21 @@ def test_a_search_without_a_trial_has_a_report_too(copy: Stored, tmp_path: Path)
     plan = new_search(copy, tmp_path, name="bare")
     place, verdict = publish_report(plan.search, copy.uri, tmp_path / "reports")
     assert (place / "report.md").exists() and verdict
+
+
+def test_a_report_says_that_the_files_of_a_moved_search_are_away(
+    copy: Stored, tmp_path: Path
+) -> None:
+    plan, client = new_search(copy, tmp_path, name="bare"), open_client(copy.uri)
+    _, said = publish_report(plan.search, copy.uri, tmp_path / "reports")
+    assert "warning" not in said
+    place = client.get_run(plan.summary_run).info.artifact_uri
+    shutil.rmtree(place.removeprefix("file://"))
+    for _ in range(2):  # the first report writes itself to that place
+        written, said = publish_report(plan.search, copy.uri, tmp_path / "reports")
+        warning = f"warning: the search's artifacts are not at {place}, where the store has them"
+        assert f"\n{warning}" in said
+        assert warning in (written / "report.md").read_text()
 
 
 def test_a_report_needs_no_training_function(copy: Stored, store: Stored, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ gradient_masking_nearby.py and pixels/confirmation.py.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from models.adversarial.checks.warning import GradientMaskingWarning
 from models.scores.metric_names import unconfirmed
@@ -73,6 +73,11 @@ def doubts(metrics: Mapping[str, float]) -> list[GradientMaskingWarning]:
     return [each for each in search_warnings(metrics) if each.name != REPLACED_NAME]
 
 
+def is_only_corrected(names: Iterable[str]) -> bool:
+    """Whether warnings, by their names, say that an accuracy was replaced and no more."""
+    return set(names) == {REPLACED_NAME}
+
+
 def jumps_warning(share: float) -> GradientMaskingWarning | None:
     """Return the warning of a share of images near which the outputs jump, if it is too large."""
     if not share > JUMPS_MOST:  # NaN from a store is no warning
@@ -131,8 +136,10 @@ def _replaced(metrics: Mapping[str, float]) -> GradientMaskingWarning | None:
         REPLACED_NAME,
         "stronger attacks (targeted APGD, Square) misclassify more examples than the search's own, "
         "by more than two standard errors",
-        "the search's attack overstates this model; its gradients may be masked",
-        "rely on the smaller accuracy, and run `twentieth attack` on the trial",
+        "a few steps of PGD, the search's own attack, overstated this model, as they often do by a "
+        "little. That alone is no sign of masked gradients, which other warnings name",
+        "rely on the smaller accuracy, which is the one that counts, or on AutoAttack's: that of "
+        "the test split, or `twentieth attack`",
         f"a gap of {metrics.get(GAP, math.nan):.4f}; {changes}",
     )
 

@@ -80,15 +80,17 @@ def _column(
     if given is not None and given in available:
         return given
     close = difflib.get_close_matches(given or usual, available, n=1)
-    there = f"the columns are {list(available)}"
+    by = " by its first line" if place.endswith((".csv", ".tsv")) else ""
+    there = f"the columns{by} are {list(available)}"
     if given is not None:
         fix = f"did you mean {close[0]!r}?" if close else "name one of them"
         raise DataError(f"{place}: {key} is {given!r}, but {there}; fix: {fix}")
+    unnamed = ", or put a line of names above the rows" if by else ""
     example = f", e.g. {key}: {close[0]}" if close else ""
     names = f"{usual!r} or {MESSAGES!r}" if usual == "prompt" else repr(usual)
     raise DataError(f"{place}: no column {names} for {kind}; {there}; fix: say in {key} which "
-                    f"one it is{example}; or, if it is no {kind}, choose a model for what it is (a "
-                    "training function: kind; twentieth data: --kind)")  # fmt: skip
+                    f"one it is{example}{unnamed}; or, if it is no {kind}, choose a model for "
+                    "what it is (a training function: kind; twentieth data: --kind)")  # fmt: skip
 
 
 def _check_separator(place: str, available: Sequence[str]) -> None:

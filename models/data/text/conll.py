@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from models.data.settings import DataSettings
-from models.data.sources import SPLITS, DataError
+from models.data.sources import SPLITS, DataError, line_not_utf8
 from models.data.splitting import NAMES
 from models.data.tables import FORMATS
 from models.data.text.columns import GROUP
@@ -152,7 +152,7 @@ def _lines(file: Path) -> Iterator[_Line]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{file}: cannot be read ({error}); fix: save it as UTF-8") from error
+        raise DataError(line_not_utf8(file)) from error
     # Not splitlines and not split(): rare blanks of Unicode are parts of words.
     for number, line in enumerate(text.split("\n"), start=1):
         line = line.strip(" \t\r")

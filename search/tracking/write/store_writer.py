@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.adversarial.checks.search_warnings import REPLACED_NAME
+from models.adversarial.checks.search_warnings import is_only_corrected
 from search.history.causes import last_line
 from search.history.provenance import ledger_metrics, read_origin
 from search.history.states import TO_MLFLOW, State
@@ -288,13 +288,12 @@ class Sender:
             if warnings := event.fields.get("warnings"):
                 texts = {tag_names.WARNINGS_FILE: "\n".join(warnings.values())}
                 keep_robustness(self._client, run, texts, ())
-                names = "; ".join(warnings)
+                names, note = "; ".join(warnings), "Stronger attacks lowered its robust accuracy."
+                corrected = is_only_corrected(warnings)
                 batch.tags |= {
-                    tag_names.ROBUST_VALUE: (
-                        "replaced" if set(warnings) == {REPLACED_NAME} else "doubtful"
-                    ),
+                    tag_names.ROBUST_VALUE: "replaced" if corrected else "doubtful",
                     tag_names.ROBUST_WARNINGS: names,
-                    tag_names.NOTE: f"Its gradients may be masked: {names}.",
+                    tag_names.NOTE: note if corrected else f"Its gradients may be masked: {names}.",
                 }
         if reason.strip():
             line, note = last_line(reason), NOTES.get(state, "{reason}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from search.cli import follow
+from search.history import Trial
 from search.optimize.process import DriverAnswer
 from search.session import watch
 from search.tracking.store import while_away
@@ -114,3 +115,15 @@ def test_ctrl_c_during_the_report_says_how_to_have_it_later(
     assert ended.value.code == 130
     printed = capsys.readouterr().out
     assert "all trials are stored; for the report: twentieth report hills-1" in printed
+
+
+@pytest.mark.parametrize(("trials", "is_told"), [(2, True), (3, False)])
+def test_a_search_that_has_no_trial_left_says_how_to_add_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    trials: int, is_told: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(watch, "_launched", lambda *given: (DriverAnswer("done"), 0))
+    own = [Trial(number=each, state="complete", configuration={}) for each in range(2)]
+    watch.watch(a_plan(tmp_path, trials=trials), own, again="Ctrl-C")
+    said = "all 2 trials have ended before; to add some: twentieth resume hills-1 --trials N"
+    assert (said in capsys.readouterr().out) == is_told

@@ -179,6 +179,21 @@ def test_a_trial_that_may_mask_its_gradients_is_shown_with_its_warnings(
     assert not any(shown.values())
 
 
+def test_a_robust_accuracy_that_was_only_lowered_is_shown_without_a_warning(
+    store: Stored, tmp_path: Path
+) -> None:
+    copied = store.copied(tmp_path)
+    run = stored_search(copied.uri, copied.search).trial(0).run_id
+    metrics = {"robustness.replaced": 1.0, "robustness.gap": 0.25, "accuracy.fgsm_linf_0.1": 0.5,
+               "unconfirmed.accuracy.fgsm_linf_0.1": 0.75}  # fmt: skip
+    for name, value in metrics.items():
+        open_client(copied.uri).log_metric(run, name, value, step=4)
+    whole = printed(lambda out: print_search(out, copied.search, copied.uri))
+    values = "a gap of 0.2500; accuracy.fgsm_linf_0.1 was 0.7500 and is now 0.5000"
+    assert f"\ntrial 000: stronger attacks lowered its robust accuracy ({values})\n" in whole
+    assert "warning" not in whole
+
+
 def test_a_failed_trial_shows_its_reason_and_where_the_log_is(
     store: Stored, tmp_path: Path
 ) -> None:
@@ -222,7 +237,7 @@ def test_a_table_too_wide_for_80_columns_has_a_line_a_metric_instead(
 
 
 def test_a_trial_that_does_not_exist_is_refused(store: Stored) -> None:
-    with pytest.raises(LookupError, match=f"{store.search} has no trial 99"):
+    with pytest.raises(LookupError, match=f"{store.search} has no trial 99; it has: 0, 1, 2, 3"):
         print_trial(Console(file=io.StringIO()), store.search, 99, store.uri)
 
 

@@ -21,6 +21,7 @@ from models.catalog import Threat
 from search.cli import verify
 from search.cli.verify import verify_trial
 from search.history import Trial
+from search.session import screen
 from tests.support.tiny_classifiers import Bright, flat
 
 LAST = "adversarial_examples_test.safetensors"
@@ -84,6 +85,7 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stored:
     def files(*_: Any) -> list[Path]:
         return sorted(tmp_path.glob("*.safetensors"))
 
+    monkeypatch.setattr(screen.out, "_width", 300)
     monkeypatch.setattr(verify, "find_attackable", source)
     monkeypatch.setattr(verify, "open_client", lambda *_: None)
     monkeypatch.setattr(verify, "fetch_adversarial_examples", files)
@@ -126,6 +128,16 @@ def test_an_honest_file_is_shown_beside_what_its_run_logged(stored: Stored) -> N
     assert (row["bound"], row["logged"]) == ("0.3750", "0.3750")
     assert (row["examples"], row["wrong clean"], row["confirmed"]) == ("8", "2", "3")
     assert not found.error and LAST not in found.sentences
+
+
+def test_no_cell_is_cut_on_a_narrow_screen(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored.put(HONEST)
+    monkeypatch.setattr(screen.out, "_width", 80)
+    with screen.out.capture() as captured:
+        for part in verify_trial("", "digits-1#7"):
+            screen.out.print(part)
+    lines = [line.split() for line in captured.get().splitlines()]
+    assert ["file", LAST] in lines and ["metric", f"test.{METRIC}"] in lines
 
 
 def test_images_of_a_larger_ball_under_the_same_name_prove_nothing(stored: Stored) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from models.adversarial.checks.search_warnings import REPLACED_NAME
 from search.history import Trial
 from search.optimize.console import Display, View, drawing
 from search.optimize.plan import Plan
@@ -64,6 +65,17 @@ def test_a_trial_that_may_mask_its_gradients_is_told_while_the_search_runs(plan:
     assert warning.startswith("warning: trial 007 may mask its gradients: the outputs jump; ")
     assert warning.endswith(f"see twentieth show {plan.search}#7")
     assert "random; its gradients may be masked" in shown(view, is_terminal=True)
+
+
+def test_a_robust_accuracy_that_was_only_lowered_is_not_said_to_be_in_doubt(plan: Plan) -> None:
+    ended = end(9, 0.9, 0.4)
+    ended.fields["warnings"] = {REPLACED_NAME: "## replaced"}
+    view = view_of(plan, start(9))
+    _, said = str(view.take(ended)).split("\n")
+    which = f"see twentieth show {plan.search}#9"
+    assert said == f"trial 009: stronger attacks lowered its robust accuracy; {which}"
+    table = shown(view, is_terminal=True)
+    assert "random; lowered by stronger attacks" in table and "masked" not in table
 
 
 def test_a_resumed_search_tells_of_earlier_trials_that_may_mask_gradients(plan: Plan) -> None:

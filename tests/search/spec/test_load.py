@@ -137,6 +137,9 @@ def test_data_folders_are_relative_to_the_spec_and_must_exist(tmp_path: Path) ->
     path.write_text(changed("task/data", {"path": "data/other"}))
     with pytest.raises(SpecError, match=r"task\.data = 'data/other': there is no file or folder"):
         load_spec(path)
+    path.write_text(changed("task/data", {"path": "data/mien"}))
+    with pytest.raises(SpecError, match=r"there is no .*/data/mien\. Did you mean `mine`\?"):
+        load_spec(path)
 
 
 def test_hub_data_keeps_its_name() -> None:

@@ -167,6 +167,7 @@ def test_an_error_of_a_wrong_spec_names_key_value_and_fix(
         ("name: !!python/object/apply:os.system [ls]\n", "not YAML"),
         ("name: x\n? [1]\n: 2\n", "not YAML"),
         ("a: &a [*a]\n", "an anchor contains itself"),
+        (GOOD.replace("budget:", "budgets:"), "budget: is missing. Allowed: trials"),
         (GOOD + "name: again\n", "wrong.yaml:9  name: given twice, first in line 1"),
         (GOOD.replace("width:", "on:"), "wrong.yaml:7  space.on: YAML does not read this key"),
         (GOOD.replace("when: {optimizer: sgd}", "when: sgd"), "when = 'sgd'"),

@@ -52,8 +52,15 @@ CASES: dict[str, tuple[str, dict[str, object], dict[str, Any], list[str]]] = {
     "an open quotation mark": ("classification", {"a.csv": 'text,label\n"yes,a\nno,b\n'}, {},
                                ["a.csv", "EOF inside string", "close the quotation mark"]),
     "Latin-1": ("classification", {"a.csv": GOOD.replace("text 3", "é").encode("latin-1")}, {},
-                ["a.csv", "utf-8", "save it as UTF-8"]),
-    "UTF-16": ("classification", {"a.csv": GOOD.encode("utf-16")}, {}, ["save it as UTF-8"]),
+                ["a.csv, line 5: byte 0xe9 is not UTF-8", "save the file as UTF-8"]),
+    "Latin-1 in JSON lines": (
+        "classification", {"a.jsonl": b'{"text": "a", "label": 1}\n{"text": "\xe9", "label": 2}\n'},
+        {}, ["a.jsonl, line 2: byte 0xe9 is not UTF-8", "save the file as UTF-8"]),
+    "UTF-16": ("classification", {"a.csv": GOOD.encode("utf-16")}, {},
+               ["a.csv, line 1: byte 0xff is not UTF-8"]),
+    "no line of names": ("classification", {"a.csv": GOOD.partition("\n")[2]}, {},
+                         ["a.csv: no column 'text'", "by its first line are ['text 0', 'a']",
+                          "put a line of names above the rows"]),
     "broken JSON": ("classification", {"a.jsonl": '{"text": "a", "label": 1}\n{"text": '}, {},
                     ["a.jsonl", "JSON"]),
     "broken parquet": ("classification", {"a.parquet": "PAR1 and nothing"}, {},
@@ -150,3 +157,9 @@ def test_wrong_texts_are_refused_with_their_place_and_a_fix(tmp_path: Path, case
         describe_data({"path": str(path), **settings}, kind)
     text = str(error.value)
     assert all(word in text for word in [*words, "fix: "]), text
+
+
+def test_a_misspelled_path_is_answered_with_the_nearest_name(tmp_path: Path) -> None:
+    (tmp_path / "reviews.csv").write_text(GOOD)
+    with pytest.raises(DataError, match=r"revews\.csv: no such file .* mean 'reviews\.csv'\?$"):
+        describe_data({"path": str(tmp_path / "revews.csv")}, "classification")
