@@ -102,6 +102,9 @@ def trial_of_study(
 ) -> Trial:
     """Convert a trial of a study; its search has the name of its task.
 
+    A complete trial that broke a constraint is a failed one: it is no optimum to start from, and
+    its configuration is one to keep away from.
+
     Args:
         task: The name of the task.
         frozen: The trial.
@@ -109,7 +112,9 @@ def trial_of_study(
         first_step: The step that the study reports after a trial's first epoch, 0 or 1.
     """
     values = tuple(frozen.values or ()) if frozen.state == TrialState.COMPLETE else ()
-    is_usable = len(values) == len(objectives) and all(map(math.isfinite, values))
+    broken = {name: value for name, value in frozen.constraints.items() if value > 0}
+    is_measured = len(values) == len(objectives) and all(map(math.isfinite, values))
+    is_usable = is_measured and not broken
     curve = {step + 1 - first_step: value for step, value in frozen.intermediate_values.items()}
     is_failed = frozen.state == TrialState.COMPLETE and not is_usable
     trial = Trial(
@@ -123,7 +128,12 @@ def trial_of_study(
         started=frozen.datetime_start.astimezone(UTC) if frozen.datetime_start else None,
         seconds=frozen.duration.total_seconds() if frozen.duration else 0.0,
     )  # fmt: skip
-    return replace(trial, reason=stated_reason(frozen), **stated_cost(frozen))
+    reason = stated_reason(frozen)
+    if is_measured and broken and not reason:
+        reason = "broke a constraint, which is kept at 0 or below: " + ", ".join(
+            f"{name} was {value:g}" for name, value in broken.items()
+        )
+    return replace(trial, reason=last_line(reason), **stated_cost(frozen))
 
 
 def stated_reason(frozen: FrozenTrial) -> str:
