@@ -53,6 +53,11 @@ def observed(space: SearchSpace | None, trials: Sequence[FrozenTrial]) -> Search
     return _space(found, space.conditions) if found else space
 
 
+def part_of(space: SearchSpace, distributions: Mapping[str, BaseDistribution]) -> SearchSpace:
+    """Returns some hyperparameters of a space; a child whose parent is none of them is free."""
+    return _space(distributions, space.conditions)
+
+
 def _space(
     distributions: Mapping[str, BaseDistribution],
     conditions: Mapping[str, Mapping[str, tuple[Value, ...]]],

@@ -32,7 +32,8 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from search.apply.joined_space import join_spaces, observed
+from search.apply.joined_space import join_spaces, observed, part_of
+from search.apply.left_out import check_stated, likely_renames, warning_of
 from search.apply.objective_model import ObjectiveModel, objective_model_of
 from search.apply.optuna_sampler import OptunaSampler
 from search.apply.own_data import OwnTrials
@@ -41,12 +42,10 @@ from search.apply.proposal_source import Context, Proposal, origin, seed_of
 from search.apply.strategy import PORTFOLIO_SIZE, Options, Strategy, random_proposal
 from search.extract.task_similarity import similarities_of
 from search.history import History
-from search.history.plurals import counted
 from search.history.provenance import names_in_words
 from search.objectives.objective import UNKNOWN, Objective, from_lists
 from search.objectives.roles import is_plain, searched
-from search.review.decisions import Decision, Kind
-from search.review.reconcile import UNSTATED, reconcile
+from search.review.reconcile import reconcile
 from search.space import SearchSpace, Value
 from search.space import values as space_values
 from search.space.limits import problem_of
@@ -72,6 +71,9 @@ class WarmStartSampler(BaseSampler):
     to each trial and models that. What it did not give itself (trials that were enqueued, added, or
     asked before the study was loaded again) it can only read from the study. Fix in plain Optuna:
     name such choices by different texts.
+
+    NOTE: Optuna's `HyperbandPruner` hides a study's metric names from samplers: give `objectives`.
+    Constraints of a study's trials (`Trial.set_constraint`) count.
 
     Attributes:
         left_out: Reason -> number of prior trials that could not be used.
@@ -162,6 +164,15 @@ class WarmStartSampler(BaseSampler):
         self._values: dict[int, dict[str, Value]] = {}  # trial number -> what it was given
         self.left_out: Counter[str] = Counter()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy takes along: all but the lock, which guards one object."""
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Makes a copy of its state."""
+        vars(self).update(state)
+        self._lock = threading.RLock()
+
     def origin(self, trial_number: int) -> dict[str, Any]:
         """Returns where a trial's configuration came from, JSON-able; see `Proposal.origin`.
 
@@ -219,8 +230,7 @@ class WarmStartSampler(BaseSampler):
     ) -> dict[str, BaseDistribution]:
         """Returns all hyperparameters of the space, inactive children included."""
         with self._lock:
-            self._refresh(study)
-            return dict(self._own.space.distributions)
+            return dict(self._space_of(study).distributions)
 
     def sample_relative(
         self,
@@ -232,9 +242,15 @@ class WarmStartSampler(BaseSampler):
 
         NOTE: it returns {}, because Optuna raises if a value from here does not fit the
         distribution in the objective. `sample_independent` sees that distribution and can adapt.
+
+        Args:
+            study: The study.
+            trial: The trial to propose for.
+            search_space: What there is to choose. A sampler around this one, as Optuna's
+                `PartialFixedSampler`, removes what it chooses itself; that is not modelled.
         """
         with self._lock:
-            context = self._context(study, trial.number)
+            context = self._context(study, trial.number, search_space)
             self._proposals[trial.number] = self._strategy.propose(context)
         return {}
 
@@ -256,8 +272,10 @@ class WarmStartSampler(BaseSampler):
         self._values.setdefault(trial.number, {})[param_name] = value
         return value
 
-    def _context(self, study: optuna.Study, number: int) -> Context:
-        self._refresh(study)
+    def _context(
+        self, study: optuna.Study, number: int, free: Mapping[str, BaseDistribution] | None = None
+    ) -> Context:
+        self._refresh(study, free)
         others = self._own.update(study, self._proposals, self._values, without=number)
         own = self._own
         return Context(
@@ -265,14 +283,27 @@ class WarmStartSampler(BaseSampler):
             self._objective_model, asked=own.asked,
         )  # fmt: skip
 
-    def _refresh(self, study: optuna.Study) -> None:
-        """Reads history again when the study or its observed space has changed."""
-        space = self._space
-        if space is None:  # history's until the study has finished trials
-            spaces = [search.space for search in self._history.searches.values() if search.space]
-            ended = (TrialState.COMPLETE, TrialState.PRUNED)
-            finished = study.get_trials(deepcopy=False, states=ended)
-            space = observed(join_spaces(spaces) if spaces else None, finished)
+    def _space_of(self, study: optuna.Study) -> SearchSpace:
+        """Returns the target space: history's until the study has finished trials."""
+        if self._space is not None:
+            return self._space
+        spaces = [search.space for search in self._history.searches.values() if search.space]
+        ended = (TrialState.COMPLETE, TrialState.PRUNED)
+        finished = study.get_trials(deepcopy=False, states=ended)
+        return observed(join_spaces(spaces) if spaces else None, finished)
+
+    def _refresh(
+        self, study: optuna.Study, free: Mapping[str, BaseDistribution] | None = None
+    ) -> None:
+        """Reads history again when the study or the space has changed.
+
+        Args:
+            study: The study.
+            free: The part of the space to choose from; None for all of it.
+        """
+        space = self._space_of(study)
+        if free is not None and free.keys() != space.distributions.keys():
+            space = part_of(space, free)
         is_known_study = study.study_name == self._study_name
         if not is_known_study:
             self._study_name = study.study_name
@@ -285,23 +316,10 @@ class WarmStartSampler(BaseSampler):
         self._own = OwnTrials(space)
         objectives = self._told(study)
         prior, hint = (self._prior, "") if self._prior else self._read(space, objectives)
-        unstated = prior.left_out[f"it {UNSTATED}"]
-        if self._prior is None and unstated and prior.left_out.total() == len(self._history):
-            raise ValueError(
-                f"the history {UNSTATED} in {counted(unstated, 'trial')}; fix: name the objectives "
-                f"in the study's order, objectives=[...]; its metrics are "
-                f"{', '.join(self._history.metrics()) or 'none'}"
-            )
-        if self._prior is None and prior.left_out and prior.left_out != self.left_out:
-            counts = prior.left_out.most_common()
-            _logger.warning(
-                "%d of %d prior trials left out: %s. The search starts %s. fix: to use them too, "
-                "widen the space, rename hyperparameters when reading the history, or name the "
-                "objectives.%s",
-                prior.left_out.total(), len(self._history),
-                "; ".join(f"{count} because {reason}" for reason, count in counts),
-                "cold" if prior.left_out.total() == len(self._history) else "from the others", hint,
-            )  # fmt: skip
+        if self._prior is None:
+            check_stated(prior.left_out, self._history)
+            if prior.left_out and prior.left_out != self.left_out:
+                _logger.warning(warning_of(prior.left_out, self._history, hint))
         self.left_out = prior.left_out
         for trial in prior.same_task:
             if trial.is_exact:
@@ -329,7 +347,7 @@ class WarmStartSampler(BaseSampler):
             task=self._task, similarities=similarities,
             has_models=self._options.sampler is None or self._options.portfolio > 0,
         )  # fmt: skip
-        return prior, _renames_in_words(reconciled.decisions)
+        return prior, likely_renames(reconciled.decisions)
 
     def _told(self, study: optuna.Study) -> tuple[Objective, ...]:
         """Returns the objectives whose values the study is told; metrics may be "".
@@ -340,7 +358,9 @@ class WarmStartSampler(BaseSampler):
         directions = [direction.name.lower() for direction in study.directions]
         named = searched(self._objectives)
         if not named:
-            return from_lists(study.metric_names or [""] * len(directions), directions)
+            # Optuna's HyperbandPruner shows a study of one bracket, which has no metric names.
+            names = getattr(study, "metric_names", None)
+            return from_lists(names or [""] * len(directions), directions)
         wanted = [each.direction for each in named]
         if len(wanted) != len(directions) or not all(
             pair[0] in (UNKNOWN, pair[1]) for pair in zip(wanted, directions, strict=True)
@@ -361,13 +381,3 @@ def _check_task(task: str, known: Sequence[str]) -> None:
         f"no trial of the history is of task {task!r}{meant} has {names_in_words(list(known))}; "
         "fix: name one of its tasks, or leave task out, then all of it is of other tasks"
     )
-
-
-def _renames_in_words(decisions: Sequence[Decision]) -> str:
-    likely: dict[Kind, dict[str, str]] = {"proposed rename": {}, "proposed rename of a metric": {}}
-    for each in decisions:
-        if each.kind in likely:
-            likely[each.kind][each.theirs] = each.subject
-    if not any(likely.values()):
-        return ""
-    return " Likely: history.renamed({}, {}).".format(*likely.values())
