@@ -129,7 +129,8 @@ class WarmStartSampler(BaseSampler):
                 "work" (FLOP) or "seconds" when they are told.
             failures: Whether configurations that would probably fail are avoided, as far as failed
                 trials of history and of this study tell, see `failure_risk.py`. A user attribute
-                "reason" of a trial that is told as failed says why, such as "out of memory".
+                "reason" of a trial that is told as failed says why, such as "out of memory". Not
+                those that an Optuna sampler proposes: it knows of no failed trial.
 
         Raises:
             ValueError: The sampler's name or the task is unknown, a number of trials negative, or
