@@ -285,10 +285,15 @@ class WarmStartSampler(BaseSampler):
         )  # fmt: skip
 
     def _space_of(self, study: optuna.Study) -> SearchSpace:
-        """Returns the target space: history's until the study has finished trials."""
+        """Returns the target space: history's until the study has finished trials.
+
+        It is that of its task's searches, where history has some: others have searched more.
+        """
         if self._space is not None:
             return self._space
-        spaces = [search.space for search in self._history.searches.values() if search.space]
+        searches = self._history.searches.values()
+        of_task = [each for each in searches if each.task == self._task and each.space]
+        spaces = [each.space for each in of_task or searches if each.space]
         ended = (TrialState.COMPLETE, TrialState.PRUNED)
         finished = study.get_trials(deepcopy=False, states=ended)
         return observed(join_spaces(spaces) if spaces else None, finished)

@@ -134,3 +134,18 @@ def test_a_proposal_of_a_smaller_space_blocks_nothing_in_a_larger_one():
     warm = optuna.create_study(sampler=WarmStartSampler(History.from_studies({"old": study})))
     warm.optimize(more, n_trials=6)
     assert len(set(tried(warm))) == 6  # 2 kinds by 3 widths
+
+
+def test_the_best_of_a_task_comes_first_though_another_task_has_searched_more():
+    def other(trial):
+        return objective(trial) + trial.suggest_float("decay", 0.0, 1.0)
+
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    study.optimize(other, n_trials=10)
+    old = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    old.optimize(objective, n_trials=10)
+    sampler = WarmStartSampler(History.from_studies({"other": study, "old": old}), task="old")
+    again = optuna.create_study(sampler=sampler)
+    again.optimize(objective, n_trials=1)
+    assert again.trials[0].params == old.best_params
+    assert sampler.origin(0)["step"] == "confirm"
