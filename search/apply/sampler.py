@@ -23,7 +23,6 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -279,9 +278,10 @@ class WarmStartSampler(BaseSampler):
         self._refresh(study, free)
         others = self._own.update(study, self._proposals, self._values, without=number)
         own = self._own
+        steps = [each.origin["step"] for key, each in self._proposals.items() if key != number]
         return Context(
             number, own.space, self._told(study), others, own.tried, self._seed,
-            self._objective_model, asked=own.asked,
+            self._objective_model, asked=own.asked, from_portfolio=steps.count("portfolio"),
         )  # fmt: skip
 
     def _space_of(self, study: optuna.Study) -> SearchSpace:
@@ -330,10 +330,7 @@ class WarmStartSampler(BaseSampler):
         for trial in prior.same_task:
             if trial.is_exact:
                 self._own.tried.add(space, trial.configuration)
-        # A space that changed has another portfolio; proposals from the last one count.
-        taken = sum(each.origin["step"] == "portfolio" for each in self._proposals.values())
-        options = replace(self._options, portfolio=max(0, self._options.portfolio - taken))
-        self._strategy = Strategy(space, objectives, prior, options)
+        self._strategy = Strategy(space, objectives, prior, self._options)
 
     def _read(self, space: SearchSpace, told: tuple[Objective, ...]) -> tuple[PriorData, str]:
         """Prepares history for a space and for the objectives that the study is told.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -149,3 +150,18 @@ def test_the_best_of_a_task_comes_first_though_another_task_has_searched_more():
     again.optimize(objective, n_trials=1)
     assert again.trials[0].params == old.best_params
     assert sampler.origin(0)["step"] == "confirm"
+
+
+def test_a_portfolio_has_its_length_though_the_study_shows_another_space():
+    """Of a space that is inferred from history's values a little is missing."""
+    known = earlier()
+    narrow = {"shift": FloatDistribution(-0.9, 0.9)}
+    spaces = {
+        name: replace(each, space=SearchSpace({**each.space.distributions, **narrow}))
+        for name, each in known.searches.items()
+    }
+    sampler = WarmStartSampler(replace(known, searches=spaces))
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(objective, n_trials=6)
+    assert steps(sampler, 4)[:3] == ["portfolio"] * 3
+    assert steps(sampler, 6).count("portfolio") == 3
