@@ -132,6 +132,7 @@ class WarmStartSampler(BaseSampler):
                 those that an Optuna sampler proposes: it knows of no failed trial.
 
         Raises:
+            TypeError: The history is none, but its place, or a study.
             ValueError: The sampler's name or the task is unknown, a number of trials negative, or
                 objectives and directions do not go together. At the first proposal: no trial of
                 history states its directions, and the objectives have no names.
@@ -139,6 +140,11 @@ class WarmStartSampler(BaseSampler):
         for name, number in {"portfolio": portfolio, "control": control}.items():
             if number < 0:
                 raise ValueError(f"{name} is {number}; it counts trials, so 0 or more")
+        if history is not None and not isinstance(history, History | PriorData):
+            raise TypeError(
+                f"history is a {type(history).__name__}; fix: read it with search.load_history(URI)"
+                ", or search.History.from_studies({TASK: STUDY})"
+            )
         self._prior = history if isinstance(history, PriorData) else None
         self._history = history if isinstance(history, History) else History.empty()
         if task is not None and not fingerprint and len(self._history):

@@ -87,6 +87,7 @@ class History:
                 "objective_0", ...
 
         Raises:
+            TypeError: They are no studies by the names of their tasks.
             ValueError: Objectives, directions and studies do not match.
         """
         found = objectives_of(studies, objectives, directions)

@@ -67,9 +67,11 @@ def objectives_of(
     """Return the objectives of studies: what is given, and what is not as the studies have it.
 
     Raises:
+        TypeError: They are no studies by the name of their task.
         ValueError: The studies disagree with each other or with what is given, or there are only
             lists of trials, which have no directions.
     """
+    _check_kinds(studies)
     known = {name: study for name, study in studies.items() if isinstance(study, optuna.Study)}
     ways = {name: [each.name.lower() for each in study.directions] for name, study in known.items()}
     named = {tuple(study.metric_names) for study in known.values() if study.metric_names}
@@ -95,6 +97,18 @@ def objectives_of(
                 f"give the directions of the studies, or {_APART}"
             )
     return found
+
+
+def _check_kinds(studies: object) -> None:
+    each = list(studies.values()) if isinstance(studies, Mapping) else []
+    are_studies = all(
+        isinstance(study, optuna.Study | Sequence) and not isinstance(study, str) for study in each
+    )
+    if not each or not are_studies:
+        raise TypeError(
+            "studies are given by the names of their tasks; fix: from_studies({TASK: STUDY}), "
+            "where STUDY is an optuna.Study or a list of its trials"
+        )
 
 
 def trial_of_study(

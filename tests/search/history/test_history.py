@@ -290,3 +290,9 @@ def test_a_trial_that_broke_a_constraint_is_a_failed_one_and_no_optimum():
     assert (first.state, first.values) == ("failed", ())
     assert first.reason == "broke a constraint, which is kept at 0 or below: memory was 0.25"
     assert (second.values, third.values) == ((0.2,), (0.3,))  # 0 is kept
+
+
+@pytest.mark.parametrize("given", [{}, [], "study.db", {"a": "sqlite:///study.db"}, {"a": 7}])
+def test_what_is_no_study_by_its_task_is_refused_with_what_it_takes(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"fix: from_studies\(\{TASK: STUDY\}\)"):
+        History.from_studies(given)
