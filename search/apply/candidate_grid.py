@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,10 +89,10 @@ class Axis:
     def value(self, position: float) -> Value:
         """Returns the hyperparameter's value at a legal position."""
         if isinstance(self.distribution, CategoricalDistribution):
-            choices = self.distribution.choices
-            choice = choices[min(int(position * len(choices)), len(choices) - 1)]
-            assert choice is not None
-            return choice
+            # In plain Optuna None is a choice like any other.
+            choices: tuple[Any, ...] = self.distribution.choices
+            chosen: Value = choices[min(int(position * len(choices)), len(choices) - 1)]
+            return chosen
         assert isinstance(self.distribution, FloatDistribution | IntDistribution)
         low, high = float(self.distribution.low), float(self.distribution.high)
         if self.distribution.log:

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial
 from search.history.studies import union_of_distributions
 from search.space import SearchSpace, Value
 from search.space import values as space_values
+from search.space.limits import problem_of
 
 
 def join_spaces(spaces: Iterable[SearchSpace]) -> SearchSpace:
@@ -27,12 +28,15 @@ def join_spaces(spaces: Iterable[SearchSpace]) -> SearchSpace:
 
     Where two spaces disagree about a kind (number or category), the first one counts; where they
     disagree about a condition, the hyperparameter becomes unconditional, which costs the model only
-    some detail.
+    some detail. A range that no sampler can take, as of a seed, is left out: it need be none of the
+    search's.
     """
     distributions: dict[str, BaseDistribution] = {}
     conditions: dict[str, Mapping[str, tuple[Value, ...]]] = {}
     for space in spaces:
         for name, distribution in space.distributions.items():
+            if problem_of(distribution):
+                continue
             theirs = space.conditions.get(name, {})
             if name not in distributions:
                 conditions[name] = theirs
@@ -51,6 +55,11 @@ def observed(space: SearchSpace | None, trials: Sequence[FrozenTrial]) -> Search
     space = space or SearchSpace({})
     found = union_of_distributions(trials)
     return _space(found, space.conditions) if found else space
+
+
+def part_of(space: SearchSpace, distributions: Mapping[str, BaseDistribution]) -> SearchSpace:
+    """Returns some hyperparameters of a space; a child whose parent is none of them is free."""
+    return _space(distributions, space.conditions)
 
 
 def _space(

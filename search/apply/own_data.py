@@ -46,6 +46,8 @@ class OwnTrials:
         self.space = space
         self.asked, self.tried = Tried(), Tried()
         self._finished: dict[int, Trial] = {}
+        self._params: dict[int, frozenset[str]] = {}  # of finished trials
+        self._counted: set[int] = set()  # numbers of trials whose proposals count as tried
 
     def update(
         self,
@@ -76,8 +78,33 @@ class OwnTrials:
                 own = self._restated(frozen, asked)
                 if frozen.state.is_finished():
                     self._finished[frozen.number] = own
+                    self._params[frozen.number] = frozenset(frozen.params)
             trials.append(own)
+        self._count(proposals, values, without)
         return tuple(trials)
+
+    def _count(
+        self,
+        proposals: Mapping[int, Proposal],
+        values: Mapping[int, Mapping[str, Value]],
+        without: int | None,
+    ) -> None:
+        """Counts proposals as tried that were answered as far as the objective allows.
+
+        Where its ranges are narrower, or it asks for less, the same proposal would be answered by
+        the same again. Not those of trials that had some values before, as enqueued ones have, nor
+        of those that failed on the way. Optuna's `HyperbandPruner` shows only some trials.
+        """
+        for number in proposals.keys() - self._counted - {without}:
+            configuration, given = proposals[number].configuration, values.get(number, {})
+            own, asked = self._finished.get(number), self._params.get(number, frozenset())
+            is_ended = own is not None and own.state in ("complete", "stopped")
+            if configuration.keys() <= given.keys() or (is_ended and asked <= given.keys()):
+                self._counted.add(number)
+                # One that was made in a smaller space would block all that agree with it.
+                if self.space.contains(configuration):
+                    for tried in (self.asked, self.tried):
+                        tried.add(self.space, configuration)
 
     def _restated(self, frozen: FrozenTrial, asked: Mapping[str, Value]) -> Trial:
         state = FROM_OPTUNA[frozen.state]

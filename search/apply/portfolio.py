@@ -88,7 +88,8 @@ class Portfolio:
         risk = None if self._failures is None else self._failures.at(context)
         ended = sum(trial.state in ("complete", "stopped") for trial in context.trials)
         for index, choice in enumerate(self.choices):
-            if index >= self._size and ended >= self._size:
+            # The portfolio of a space that has changed since is another list, but counts.
+            if max(index, context.from_portfolio) >= self._size <= ended:
                 return None
             if risk is not None and risk.is_too_high(choice.configuration):
                 continue

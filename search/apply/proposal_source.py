@@ -62,6 +62,7 @@ class Context:
         seed: The sampler's seed; derive generators with `seed_of`.
         objective_model: How the objectives count; None if all have the role `pareto`.
         asked: The configurations of this search.
+        from_portfolio: How many of its proposals were a portfolio's, as far as is known.
     """
 
     number: int
@@ -72,6 +73,7 @@ class Context:
     seed: int
     objective_model: ObjectiveModel | None = None
     asked: Tried = field(default_factory=Tried)
+    from_portfolio: int = 0
 
 
 @dataclass(frozen=True)

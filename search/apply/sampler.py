@@ -23,7 +23,6 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,8 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from search.apply.joined_space import join_spaces, observed
+from search.apply.joined_space import join_spaces, observed, part_of
+from search.apply.left_out import check_stated, likely_renames, warning_of
 from search.apply.objective_model import ObjectiveModel, objective_model_of
 from search.apply.optuna_sampler import OptunaSampler
 from search.apply.own_data import OwnTrials
@@ -41,12 +41,10 @@ from search.apply.proposal_source import Context, Proposal, origin, seed_of
 from search.apply.strategy import PORTFOLIO_SIZE, Options, Strategy, random_proposal
 from search.extract.task_similarity import similarities_of
 from search.history import History
-from search.history.plurals import counted
 from search.history.provenance import names_in_words
 from search.objectives.objective import UNKNOWN, Objective, from_lists
 from search.objectives.roles import is_plain, searched
-from search.review.decisions import Decision, Kind
-from search.review.reconcile import UNSTATED, reconcile
+from search.review.reconcile import reconcile
 from search.space import SearchSpace, Value
 from search.space import values as space_values
 from search.space.limits import problem_of
@@ -72,6 +70,9 @@ class WarmStartSampler(BaseSampler):
     to each trial and models that. What it did not give itself (trials that were enqueued, added, or
     asked before the study was loaded again) it can only read from the study. Fix in plain Optuna:
     name such choices by different texts.
+
+    NOTE: Optuna's `HyperbandPruner` hides a study's metric names from samplers: give `objectives`.
+    Constraints of a study's trials (`Trial.set_constraint`) count.
 
     Attributes:
         left_out: Reason -> number of prior trials that could not be used.
@@ -127,9 +128,11 @@ class WarmStartSampler(BaseSampler):
                 "work" (FLOP) or "seconds" when they are told.
             failures: Whether configurations that would probably fail are avoided, as far as failed
                 trials of history and of this study tell, see `failure_risk.py`. A user attribute
-                "reason" of a trial that is told as failed says why, such as "out of memory".
+                "reason" of a trial that is told as failed says why, such as "out of memory". Not
+                those that an Optuna sampler proposes: it knows of no failed trial.
 
         Raises:
+            TypeError: The history is none, but its place, or a study.
             ValueError: The sampler's name or the task is unknown, a number of trials negative, or
                 objectives and directions do not go together. At the first proposal: no trial of
                 history states its directions, and the objectives have no names.
@@ -137,6 +140,11 @@ class WarmStartSampler(BaseSampler):
         for name, number in {"portfolio": portfolio, "control": control}.items():
             if number < 0:
                 raise ValueError(f"{name} is {number}; it counts trials, so 0 or more")
+        if history is not None and not isinstance(history, History | PriorData):
+            raise TypeError(
+                f"history is a {type(history).__name__}; fix: read it with search.load_history(URI)"
+                ", or search.History.from_studies({TASK: STUDY})"
+            )
         self._prior = history if isinstance(history, PriorData) else None
         self._history = history if isinstance(history, History) else History.empty()
         if task is not None and not fingerprint and len(self._history):
@@ -161,6 +169,15 @@ class WarmStartSampler(BaseSampler):
         self._proposals: dict[int, Proposal] = {}
         self._values: dict[int, dict[str, Value]] = {}  # trial number -> what it was given
         self.left_out: Counter[str] = Counter()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy takes along: all but the lock, which guards one object."""
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Makes a copy of its state."""
+        vars(self).update(state)
+        self._lock = threading.RLock()
 
     def origin(self, trial_number: int) -> dict[str, Any]:
         """Returns where a trial's configuration came from, JSON-able; see `Proposal.origin`.
@@ -219,8 +236,7 @@ class WarmStartSampler(BaseSampler):
     ) -> dict[str, BaseDistribution]:
         """Returns all hyperparameters of the space, inactive children included."""
         with self._lock:
-            self._refresh(study)
-            return dict(self._own.space.distributions)
+            return dict(self._space_of(study).distributions)
 
     def sample_relative(
         self,
@@ -232,9 +248,15 @@ class WarmStartSampler(BaseSampler):
 
         NOTE: it returns {}, because Optuna raises if a value from here does not fit the
         distribution in the objective. `sample_independent` sees that distribution and can adapt.
+
+        Args:
+            study: The study.
+            trial: The trial to propose for.
+            search_space: What there is to choose. A sampler around this one, as Optuna's
+                `PartialFixedSampler`, removes what it chooses itself; that is not modelled.
         """
         with self._lock:
-            context = self._context(study, trial.number)
+            context = self._context(study, trial.number, search_space)
             self._proposals[trial.number] = self._strategy.propose(context)
         return {}
 
@@ -256,23 +278,44 @@ class WarmStartSampler(BaseSampler):
         self._values.setdefault(trial.number, {})[param_name] = value
         return value
 
-    def _context(self, study: optuna.Study, number: int) -> Context:
-        self._refresh(study)
+    def _context(
+        self, study: optuna.Study, number: int, free: Mapping[str, BaseDistribution] | None = None
+    ) -> Context:
+        self._refresh(study, free)
         others = self._own.update(study, self._proposals, self._values, without=number)
         own = self._own
+        steps = [each.origin["step"] for key, each in self._proposals.items() if key != number]
         return Context(
             number, own.space, self._told(study), others, own.tried, self._seed,
-            self._objective_model, asked=own.asked,
+            self._objective_model, asked=own.asked, from_portfolio=steps.count("portfolio"),
         )  # fmt: skip
 
-    def _refresh(self, study: optuna.Study) -> None:
-        """Reads history again when the study or its observed space has changed."""
-        space = self._space
-        if space is None:  # history's until the study has finished trials
-            spaces = [search.space for search in self._history.searches.values() if search.space]
-            ended = (TrialState.COMPLETE, TrialState.PRUNED)
-            finished = study.get_trials(deepcopy=False, states=ended)
-            space = observed(join_spaces(spaces) if spaces else None, finished)
+    def _space_of(self, study: optuna.Study) -> SearchSpace:
+        """Returns the target space: history's until the study has finished trials.
+
+        It is that of its task's searches, where history has some: others have searched more.
+        """
+        if self._space is not None:
+            return self._space
+        searches = self._history.searches.values()
+        of_task = [each for each in searches if each.task == self._task and each.space]
+        spaces = [each.space for each in of_task or searches if each.space]
+        ended = (TrialState.COMPLETE, TrialState.PRUNED)
+        finished = study.get_trials(deepcopy=False, states=ended)
+        return observed(join_spaces(spaces) if spaces else None, finished)
+
+    def _refresh(
+        self, study: optuna.Study, free: Mapping[str, BaseDistribution] | None = None
+    ) -> None:
+        """Reads history again when the study or the space has changed.
+
+        Args:
+            study: The study.
+            free: The part of the space to choose from; None for all of it.
+        """
+        space = self._space_of(study)
+        if free is not None and free.keys() != space.distributions.keys():
+            space = part_of(space, free)
         is_known_study = study.study_name == self._study_name
         if not is_known_study:
             self._study_name = study.study_name
@@ -285,31 +328,15 @@ class WarmStartSampler(BaseSampler):
         self._own = OwnTrials(space)
         objectives = self._told(study)
         prior, hint = (self._prior, "") if self._prior else self._read(space, objectives)
-        unstated = prior.left_out[f"it {UNSTATED}"]
-        if self._prior is None and unstated and prior.left_out.total() == len(self._history):
-            raise ValueError(
-                f"the history {UNSTATED} in {counted(unstated, 'trial')}; fix: name the objectives "
-                f"in the study's order, objectives=[...]; its metrics are "
-                f"{', '.join(self._history.metrics()) or 'none'}"
-            )
-        if self._prior is None and prior.left_out and prior.left_out != self.left_out:
-            counts = prior.left_out.most_common()
-            _logger.warning(
-                "%d of %d prior trials left out: %s. The search starts %s. fix: to use them too, "
-                "widen the space, rename hyperparameters when reading the history, or name the "
-                "objectives.%s",
-                prior.left_out.total(), len(self._history),
-                "; ".join(f"{count} because {reason}" for reason, count in counts),
-                "cold" if prior.left_out.total() == len(self._history) else "from the others", hint,
-            )  # fmt: skip
+        if self._prior is None:
+            check_stated(prior.left_out, self._history)
+            if prior.left_out and prior.left_out != self.left_out:
+                _logger.warning(warning_of(prior.left_out, self._history, hint))
         self.left_out = prior.left_out
         for trial in prior.same_task:
             if trial.is_exact:
                 self._own.tried.add(space, trial.configuration)
-        # A space that changed has another portfolio; proposals from the last one count.
-        taken = sum(each.origin["step"] == "portfolio" for each in self._proposals.values())
-        options = replace(self._options, portfolio=max(0, self._options.portfolio - taken))
-        self._strategy = Strategy(space, objectives, prior, options)
+        self._strategy = Strategy(space, objectives, prior, self._options)
 
     def _read(self, space: SearchSpace, told: tuple[Objective, ...]) -> tuple[PriorData, str]:
         """Prepares history for a space and for the objectives that the study is told.
@@ -329,7 +356,7 @@ class WarmStartSampler(BaseSampler):
             task=self._task, similarities=similarities,
             has_models=self._options.sampler is None or self._options.portfolio > 0,
         )  # fmt: skip
-        return prior, _renames_in_words(reconciled.decisions)
+        return prior, likely_renames(reconciled.decisions)
 
     def _told(self, study: optuna.Study) -> tuple[Objective, ...]:
         """Returns the objectives whose values the study is told; metrics may be "".
@@ -340,7 +367,9 @@ class WarmStartSampler(BaseSampler):
         directions = [direction.name.lower() for direction in study.directions]
         named = searched(self._objectives)
         if not named:
-            return from_lists(study.metric_names or [""] * len(directions), directions)
+            # Optuna's HyperbandPruner shows a study of one bracket, which has no metric names.
+            names = getattr(study, "metric_names", None)
+            return from_lists(names or [""] * len(directions), directions)
         wanted = [each.direction for each in named]
         if len(wanted) != len(directions) or not all(
             pair[0] in (UNKNOWN, pair[1]) for pair in zip(wanted, directions, strict=True)
@@ -361,13 +390,3 @@ def _check_task(task: str, known: Sequence[str]) -> None:
         f"no trial of the history is of task {task!r}{meant} has {names_in_words(list(known))}; "
         "fix: name one of its tasks, or leave task out, then all of it is of other tasks"
     )
-
-
-def _renames_in_words(decisions: Sequence[Decision]) -> str:
-    likely: dict[Kind, dict[str, str]] = {"proposed rename": {}, "proposed rename of a metric": {}}
-    for each in decisions:
-        if each.kind in likely:
-            likely[each.kind][each.theirs] = each.subject
-    if not any(likely.values()):
-        return ""
-    return " Likely: history.renamed({}, {}).".format(*likely.values())

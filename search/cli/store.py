@@ -54,7 +54,7 @@ def history(
     line. Runs that other tools logged are not: `review` says which count.
     """
     from search.cli.documents import HistoryDocument, to_json
-    from search.cli.stored_searches import Wanted, stored_searches
+    from search.cli.stored_searches import Wanted, runs_of_other_tools, stored_searches
     from search.cli.tables import history_lines
     from search.tracking.server import without_password
     from search.tracking.store import NoStore
@@ -73,7 +73,8 @@ def history(
         say(f"No search yet: the first `twentieth run SPEC` creates {tracking_uri}.")
     elif not found.searches:
         fits = " that fits" if task or state or since or last else ""
-        say(f"No search{fits} in {without_password(tracking_uri)}.")
+        others = "" if fits else runs_of_other_tools(tracking_uri)
+        say(f"No search{fits} in {without_password(tracking_uri)}.{others}")
     for line in history_lines(found.searches, out.width):
         say(line)
 

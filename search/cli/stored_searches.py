@@ -21,12 +21,14 @@ from search.cli.documents import (
 )
 from search.history import History, Search, Trial
 from search.history.lineage import lineage_in_words, read_lineage
+from search.history.plurals import counted
 from search.optimize.plan import LOG
 from search.optimize.trial_log import as_printed, log_file
 from search.tracking import tag_names
 from search.tracking.artifacts import read_text
 from search.tracking.imports.stored import imported_searches
 from search.tracking.read.history import load_history
+from search.tracking.runs import FOREIGN
 from search.tracking.store import open_client, trial_runs
 from search.tracking.summary import Summary, all_summaries, find_summary
 from search.transfer.best import best_trials, values_on_test
@@ -77,6 +79,18 @@ def stored_searches(tracking_uri: str, wanted: Wanted) -> HistoryDocument:
         since = wanted.since.astimezone()
         found = [each for each in found if each.started and each.started.astimezone() >= since]
     return HistoryDocument(tuple(found if wanted.last is None else found[-wanted.last :]))
+
+
+def runs_of_other_tools(tracking_uri: str) -> str:
+    """Returns what a store without a search of ours holds, as a sentence after a space, or ""."""
+    searches = load_history(tracking_uri).trials.column("search").to_pylist()
+    number = sum(each.startswith(FOREIGN) for each in searches)
+    if not number:
+        return ""
+    return (
+        f" {counted(number, 'run')} of other tools can be learned from: "
+        "`twentieth review SPEC` says what they are worth to a spec."
+    )
 
 
 def search_document(history: History, summary: Summary) -> SearchDocument:

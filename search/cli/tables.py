@@ -24,7 +24,7 @@ from search.report.totals_table import seconds_text
 from search.session.best import print_best
 from search.session.screen import say, say_raw
 from search.tracking import tag_names
-from search.tracking.summary import note_of
+from search.tracking.summary import Summary, note_of
 from search.transfer.best import to_yaml, values_on_test
 from search.transfer.costs import cost_of
 from search.transfer.examples import Examples, validation_examples
@@ -127,15 +127,25 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
         say(stored.summary.tags[tag_names.VERDICT], out)
     if note := note_of(stored.summary.tags):
         say(f"note: {note}", out)
-    for name, weights in stored.summary.initial_weights.items():
-        lineage = lineage_in_words(weights["lineage"])
-        say(f"trials may start from the weights of {name}. Such a trial: {lineage}", out)
+    for line in _starting_points(stored.summary):
+        say(line, out)
     best = print_best(out, stored.history, known.search)
     for entry in best:
         values = ", ".join(f"{metric} {value_text(v)}" for metric, v in entry.by_metric.items())
         say(f"\n# trial {entry.number:03d}: {values}", out)
         say_raw(to_yaml(entry).rstrip(), out)
     _print_failed(out, stored)
+
+
+def _starting_points(summary: Summary) -> list[str]:
+    try:
+        return [
+            f"trials may start from the weights of {name}. Such a trial: "
+            f"{lineage_in_words(weights['lineage'])}"
+            for name, weights in summary.initial_weights.items()
+        ]
+    except ValueError as error:
+        return [str(error)]
 
 
 def _print_failed(out: Console, stored: StoredSearch) -> None:

@@ -79,13 +79,15 @@ class History:
         Args:
             studies: Task -> study or trials. Values must be in the order of the objectives.
                 Intermediate values at step N are those of epoch N, or of epoch N + 1 where a
-                trial of the study begins at step 0.
+                trial of the study begins at step 0. Complete trials that broke a constraint
+                count as failed ones.
             directions: "maximize" or "minimize", one per objective; by default the studies' own.
                 Not with `Objective`s, which have theirs. Lists of trials have none.
             objectives: `Objective`s, or metric names; by default those of the studies, or else
                 "objective_0", ...
 
         Raises:
+            TypeError: They are no studies by the names of their tasks.
             ValueError: Objectives, directions and studies do not match.
         """
         found = objectives_of(studies, objectives, directions)

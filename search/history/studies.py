@@ -67,9 +67,11 @@ def objectives_of(
     """Return the objectives of studies: what is given, and what is not as the studies have it.
 
     Raises:
+        TypeError: They are no studies by the name of their task.
         ValueError: The studies disagree with each other or with what is given, or there are only
             lists of trials, which have no directions.
     """
+    _check_kinds(studies)
     known = {name: study for name, study in studies.items() if isinstance(study, optuna.Study)}
     ways = {name: [each.name.lower() for each in study.directions] for name, study in known.items()}
     named = {tuple(study.metric_names) for study in known.values() if study.metric_names}
@@ -97,10 +99,25 @@ def objectives_of(
     return found
 
 
+def _check_kinds(studies: object) -> None:
+    each = list(studies.values()) if isinstance(studies, Mapping) else []
+    are_studies = all(
+        isinstance(study, optuna.Study | Sequence) and not isinstance(study, str) for study in each
+    )
+    if not each or not are_studies:
+        raise TypeError(
+            "studies are given by the names of their tasks; fix: from_studies({TASK: STUDY}), "
+            "where STUDY is an optuna.Study or a list of its trials"
+        )
+
+
 def trial_of_study(
     task: str, frozen: FrozenTrial, objectives: tuple[Objective, ...], first_step: int = 1
 ) -> Trial:
     """Convert a trial of a study; its search has the name of its task.
+
+    A complete trial that broke a constraint is a failed one: it is no optimum to start from, and
+    its configuration is one to keep away from.
 
     Args:
         task: The name of the task.
@@ -109,7 +126,9 @@ def trial_of_study(
         first_step: The step that the study reports after a trial's first epoch, 0 or 1.
     """
     values = tuple(frozen.values or ()) if frozen.state == TrialState.COMPLETE else ()
-    is_usable = len(values) == len(objectives) and all(map(math.isfinite, values))
+    broken = {name: value for name, value in frozen.constraints.items() if value > 0}
+    is_measured = len(values) == len(objectives) and all(map(math.isfinite, values))
+    is_usable = is_measured and not broken
     curve = {step + 1 - first_step: value for step, value in frozen.intermediate_values.items()}
     is_failed = frozen.state == TrialState.COMPLETE and not is_usable
     trial = Trial(
@@ -123,7 +142,12 @@ def trial_of_study(
         started=frozen.datetime_start.astimezone(UTC) if frozen.datetime_start else None,
         seconds=frozen.duration.total_seconds() if frozen.duration else 0.0,
     )  # fmt: skip
-    return replace(trial, reason=stated_reason(frozen), **stated_cost(frozen))
+    reason = stated_reason(frozen)
+    if is_measured and broken and not reason:
+        reason = "broke a constraint, which is kept at 0 or below: " + ", ".join(
+            f"{name} was {value:g}" for name, value in broken.items()
+        )
+    return replace(trial, reason=last_line(reason), **stated_cost(frozen))
 
 
 def stated_reason(frozen: FrozenTrial) -> str:

@@ -150,6 +150,9 @@ def from_lists(
     Raises:
         ValueError: The lists do not match.
     """
+    for key, given in {"objectives": objectives, "directions": directions}.items():
+        if isinstance(given, str):
+            raise ValueError(f"{key} is a text, {given!r}; fix: a list, [{given!r}]")
     ready = [each for each in objectives if isinstance(each, Objective)]
     names = [each for each in objectives if isinstance(each, str)]
     if ready and (names or directions is not None or roles):

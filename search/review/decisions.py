@@ -44,7 +44,7 @@ _SENTENCES: dict[Kind, str] = {
     "added": "{subject} {ours} is new here: missing {where}, unknown in {trials}",
     "inferred": "{subject} is missing {where}: inferred from what depends on it in {trials}",
     "removed": "{subject} {theirs} {where} is not searched here: ignored in {trials}",
-    "unreadable": "{subject} has values {where} that cannot be read: unknown in {trials}",
+    "unreadable": "{subject} has no value {where}, or none that can be read: unknown in {trials}",
 }
 
 

@@ -93,7 +93,8 @@ def changes(
             number = counts.problems[name, "vanished"]
             found += _if_any(search, name, "vanished category", number, "has a value that")
         found += _if_any(search, name, "inferred", counts.inferred[name])
-        found += _if_any(search, name, "unreadable", counts.problems[name, "missing"])
+        if not _has_lost_none(known.get(name), distribution):  # else it is a vanished category
+            found += _if_any(search, name, "unreadable", counts.problems[name, "missing"])
     for name in dict.fromkeys([*known, *counts.stated]):
         if name not in ours.distributions:
             text = distribution_text(known[name]) if name in known else ""
@@ -171,6 +172,15 @@ def _kind(distribution: BaseDistribution) -> str:
     return "whole" if isinstance(distribution, IntDistribution) else "real"
 
 
+def _has_lost_none(theirs: BaseDistribution | None, ours: BaseDistribution) -> bool:
+    """Whether None was a choice there, as it may be in Optuna, and is none of the choices here."""
+    kinds = theirs, ours
+    if not all(isinstance(each, CategoricalDistribution) for each in kinds):
+        return False
+    had, has = (None in getattr(each, "choices", ()) for each in kinds)
+    return had and not has
+
+
 def _categories(
     search: str,
     name: str,
@@ -179,6 +189,8 @@ def _categories(
     counts: Tally,
 ) -> list[Decision]:
     vanished = counts.problems[name, "vanished"]
+    if _has_lost_none(theirs, ours):
+        vanished += counts.problems[name, "missing"]
     if not isinstance(theirs, CategoricalDistribution):
         return _if_any(search, name, "vanished category", vanished, distribution_text(theirs))
     reads = [space_values.read(ours, choice) for choice in theirs.choices]

@@ -7,16 +7,17 @@ only one process can do. A worker of an older generation sees the newer file and
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from search.tracking import tag_names
 from search.tracking.deleted import living_tags
@@ -83,7 +84,7 @@ def claim(
     storage.mkdir(parents=True, exist_ok=True)
     # Before taking the lock, which others may wait for.
     watched = _watch(client, summary_run, watch_seconds)
-    with FileLock(storage / "claim.lock", timeout=CLAIM_LOCK_SECONDS):
+    with _claim_lock(storage):
         tags = living_tags(client, summary_run)
         known = _known_here(tags)
         if known or (known is None and _heartbeat(tags) != watched):
@@ -104,6 +105,27 @@ def claim(
             client.set_tag(summary_run, name, text)
     client.update_run(summary_run, status="RUNNING")
     return generation
+
+
+@contextlib.contextmanager
+def _claim_lock(storage: Path) -> Iterator[None]:
+    """Holds the lock of those that claim a search.
+
+    Raises:
+        SearchIsAlive: another process holds it, and does not let go.
+    """
+    lock = FileLock(storage / "claim.lock")
+    try:
+        lock.acquire(timeout=CLAIM_LOCK_SECONDS)
+    except Timeout as error:
+        raise SearchIsAlive(
+            f"another process is taking it over, and has held {lock.lock_file} for "
+            f"{CLAIM_LOCK_SECONDS:.0f} s; fix: try again, or end that process"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def refuse_if_alive(

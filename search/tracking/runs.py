@@ -36,8 +36,9 @@ RAW = pa.schema(
 )
 # The tag that says what a logged data set was used for (training, evaluation).
 CONTEXT = "mlflow.data.context"
-# What parsing the text of a run can raise; JSON nested 100,000 deep is a RecursionError.
-UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+# What parsing the text of a run can raise; JSON nested 100,000 deep is a RecursionError, and a
+# distribution of Optuna's, which counts its steps in decimals, an ArithmeticError.
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,8 @@ def _opened(tracking_uri: str, *, creates: bool) -> MlflowClient:
     if scheme in ("", "file") and tracking_uri not in WITHOUT_SCHEME:
         raise ValueError(
             f"tracking store {tracking_uri!r} is a path, and MLflow keeps runs in a database since "
-            "3.13; fix: use sqlite:////path/to/mlflow.db, postgresql://... or http://host:port"
+            "3.13; fix: use sqlite:////path/to/mlflow.db, postgresql://... or http://host:port; "
+            "runs that lie in files: mlflow migrate-filestore --source FOLDER --target sqlite:///..."
         )
     check_uri(tracking_uri)
     database = database_path(tracking_uri)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.history.lineage import checked_lineage
+from search.history.lineage import DAMAGED, checked_lineage
 from search.history.plurals import counted
 from search.history.states import TO_MLFLOW
 from search.objectives.objective import Objective, to_row
@@ -59,13 +59,28 @@ class Summary:
     trials_budget: int
     warm_started_from: tuple[str, ...]
     environment: Mapping[str, str]
-    initial_weights: Mapping[str, Mapping[str, Any]]
     tags: Mapping[str, str]
 
     @property
     def fingerprint(self) -> dict[str, Any]:
         """The fingerprint of its task; empty if the store has none."""
         return dict(json.loads(tag_names.joined_tag(tag_names.FINGERPRINT, self.tags) or "{}"))
+
+    @property
+    def initial_weights(self) -> dict[str, Mapping[str, Any]]:
+        """What its trials may start from: `SEARCH#TRIAL` -> "file" and "lineage".
+
+        Raises:
+            ValueError: the record of it is damaged.
+        """
+        try:
+            found = json.loads(tag_names.joined_tag(tag_names.LINEAGES, self.tags) or "{}")
+            return {
+                name: {"file": str(each["file"]), "lineage": checked_lineage(each["lineage"])}
+                for name, each in dict(found).items()
+            }
+        except UNREADABLE as error:
+            raise ValueError(f"{self.search}: {DAMAGED}") from error
 
     @property
     def ended_because(self) -> str:
@@ -281,13 +296,5 @@ def _summary(run: Any) -> Summary:
         trials_budget=int(tags[tag_names.BUDGET]),
         warm_started_from=tuple(json.loads(tag_names.joined_tag(tag_names.WARM, tags) or "[]")),
         environment=dict(json.loads(tag_names.joined_tag(tag_names.ENVIRONMENT, tags) or "{}")),
-        initial_weights=_initial_weights(tag_names.joined_tag(tag_names.LINEAGES, tags)),
         tags=tags,
     )
-
-
-def _initial_weights(text: str | None) -> dict[str, Mapping[str, Any]]:
-    return {
-        name: {"file": str(each["file"]), "lineage": checked_lineage(each["lineage"])}
-        for name, each in dict(json.loads(text or "{}")).items()
-    }

@@ -25,6 +25,7 @@ from search.spec import Spec, spec_from_yaml
 from search.spec.own_code import Allowed, require_allowed
 from search.tracking import tag_names
 from search.tracking.read.history import load_history
+from search.tracking.runs import trial_number
 from search.tracking.store import open_client, tags_of
 from search.tracking.summary import Summary, find_summary
 from search.transfer.best import best_trials
@@ -165,11 +166,12 @@ def find_trial(tracking_uri: str, reference: str) -> WeightSource:
     search, number = search_and_number(reference)
     if number is None:
         tags = tags_of(open_client(tracking_uri), reference)
-        if tag_names.SEARCH not in tags or tag_names.NUMBER not in tags:
+        number = trial_number(tags.get(tag_names.NUMBER, ""))
+        if tag_names.SEARCH not in tags or number is None:
             raise LookupError(
                 f"run {reference} is not a trial of a search; fix: name one as SEARCH#TRIAL"
             )
-        search, number = tags[tag_names.SEARCH], int(tags[tag_names.NUMBER])
+        search = tags[tag_names.SEARCH]
     summary, history = _read(tracking_uri, search)
     for trial in history.prior_trials(state=None):
         # One whose accuracy is in doubt was trained to its end: it may be attacked further, and

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from search.tracking.store import create_store
 from tests.support.commands import Said
 from tests.support.stored_search import Stored
 from tests.support.stores import with_newer_experiments
@@ -18,6 +19,22 @@ def test_a_new_store_has_an_empty_history_and_is_named(
 ) -> None:
     said = cli("history", "--tracking-uri", store.empty_uri)
     assert said.code == 0 and said.out == f"No search in {store.empty_uri}.\n"
+
+
+def test_a_store_of_another_tool_is_not_said_to_be_worth_nothing(
+    cli: Callable[..., Said], tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{tmp_path / 'other.db'}"
+    client = create_store(uri)
+    experiment = client.create_experiment("by hand")
+    for rate in (0.1, 0.2):
+        run = client.create_run(experiment).info.run_id
+        client.log_param(run, "rate", rate)
+        client.log_metric(run, "accuracy", 0.9)
+        client.set_terminated(run)
+    said = cli("history", "--tracking-uri", uri)
+    assert said.code == 0 and said.out.startswith(f"No search in {uri}. 2 runs of other tools")
+    assert "`twentieth review SPEC`" in " ".join(said.out.split())
 
 
 def test_no_search_that_fits_is_not_called_an_empty_store(

@@ -16,6 +16,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from search.tracking.runs import UNREADABLE
+
 KINDS = {
     kind.__name__: kind for kind in (FloatDistribution, IntDistribution, CategoricalDistribution)
 }
@@ -35,7 +37,7 @@ def distribution_of_text(text: str) -> BaseDistribution | None:
             str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords
         }
         return KINDS[call.func.id](**options)
-    except (ValueError, TypeError, KeyError, SyntaxError, RecursionError, MemoryError):
+    except (*UNREADABLE, SyntaxError, MemoryError):
         return None
 
 

@@ -13,12 +13,13 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
+from search.history.causes import last_line
 from search.history.states import STATES, State, state_of_run
 from search.objectives import Objective
 from search.space import SearchSpace
 from search.tracking import tag_names
 from search.tracking.foreign.layout import Reading, hyperparameters
-from search.tracking.runs import UNREADABLE, Run
+from search.tracking.runs import UNREADABLE, Run, clean
 
 TOOL = "imported"
 
@@ -44,6 +45,7 @@ def read(run: Run, parent: Run | None) -> Reading:
         objectives,
         values if len(values) == len(objectives) else (),
         identity=run.tags.get(tag_names.IDENTITY, ""),
+        reason=clean(last_line(tag_names.joined_tag(tag_names.REASON, run.tags) or "")),
     )
 
 

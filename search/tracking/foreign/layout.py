@@ -38,6 +38,7 @@ class Reading:
         identity: The tool's name of the trial; two runs with one name are one trial.
         model: What was trained, for the task's fingerprint.
         curves: Metric as logged -> the name to read it under; "" drops it.
+        reason: Why it failed or was stopped, in a line; "" if nobody said.
         has_times: Whether start and end are those of the trial.
     """
 
@@ -51,6 +52,7 @@ class Reading:
     identity: str = ""
     model: str = ""
     curves: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
     has_times: bool = True
 
 

@@ -148,6 +148,7 @@ def _trial_rows(
             **_goal(trial, search),
             "values": list(trial.reading.values) if state == "complete" else [],
             "epoch": min(max(trial.epoch, 0), MOST_EPOCHS),
+            "reason": trial.reading.reason or None,
             "origin": json.dumps({"step": trial.tool} if trial.tool else {}),
             "started": moment(trial.run.start),
             "seconds": duration(trial.run.start, trial.run.end)

@@ -31,7 +31,7 @@ from search.tracking.uris import database_path
 SIGNATURES = pa.schema([RAW.field("run_id"), RAW.field("signature")])
 
 # To be raised whenever the files, or the interpretation of runs, change.
-VERSION = 5
+VERSION = 6
 MARKS = "marks.json"
 # A first read of 100,000 runs over HTTP takes minutes; after this wait it goes on without a lock.
 LOCK_SECONDS = 300.0

@@ -69,19 +69,20 @@ def load_history(
             have trials, and none of this task, or another version of MLflow made the database.
         NoStore: there is no store yet (a LookupError); none is created.
         ConnectionError: the store does not answer; the message names it and says what to do.
+        TypeError: one of the lists is a text.
     """
+    _check_lists(experiments=experiments, searches=searches, same_task=same_task)
     if bool(task) != bool(same_task):
-        given, lacking = ("task", "same_task") if task else ("same_task", "task")
+        has, lacks = ("task", "same_task") if task else ("same_task", "task")
         raise ValueError(
-            f"{given} without {lacking} says nothing: the runs of the experiments same_task=[...] "
+            f"{has} without {lacks} says nothing: the runs of the experiments same_task=[...] "
             "are of the task; fix: give both, or neither"
         )
     client = open_client(tracking_uri)
-    chosen = {
-        str(experiment.experiment_id): str(experiment.name)
-        for experiment in all_experiments(client)
-        if _matches(experiment.name, (*experiments, *same_task))
-    }
+    known = {str(each.experiment_id): str(each.name) for each in all_experiments(client)}
+    patterns = (*experiments, *same_task)
+    _warn_of_unmatched(patterns, list(known.values()))
+    chosen = {each: name for each, name in known.items() if _matches(name, patterns)}
     cache = Cache(folder_for(tracking_uri))
     with cache.lock():
         meanings = _meanings(client, tracking_uri, chosen, cache)
@@ -103,6 +104,12 @@ def load_history(
     )
 
 
+def _check_lists(**given: Sequence[str] | None) -> None:
+    for key, names in given.items():
+        if isinstance(names, str):  # its letters would be names
+            raise TypeError(f"{key} is a text, {names!r}; fix: a list, {key}=[{names!r}]")
+
+
 def _check_task(task: str, columns: Sequence[pa.ChunkedArray]) -> None:
     known = sorted({each for column in columns for each in column.unique().to_pylist()})
     if task in known or not known:
@@ -113,6 +120,17 @@ def _check_task(task: str, columns: Sequence[pa.ChunkedArray]) -> None:
         f"the other experiments have no trial of task {task!r}{meant} {names_in_words(known)}; "
         "fix: name one of these, or pass is_new_task=True"
     )
+
+
+def _warn_of_unmatched(patterns: Sequence[str], names: list[str]) -> None:
+    """Says which patterns no experiment matches, as of a typing error; "*" needs none."""
+    for pattern in patterns:
+        if pattern != "*" and not any(_matches(name, (pattern,)) for name in names):
+            close = nearest_name(pattern, names)
+            _log.warning(
+                "no experiment matches %r%s, so it adds nothing to history; the store has %s",
+                pattern, f" (did you mean {close!r}?)" if close else "", names_in_words(names),
+            )  # fmt: skip
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

@@ -30,7 +30,7 @@ EXAMPLES = settings(max_examples=60)
 def distributions(draw: st.DrawFn) -> BaseDistribution:
     kind = draw(st.sampled_from(["float", "log", "grid", "int", "steps", "log int", "category"]))
     if kind == "category":
-        choices = st.sampled_from(["a", "b", True, False, 1, 2.5, "1"])
+        choices = st.sampled_from(["a", "b", True, False, None, 1, 2.5, "1"])
         return CategoricalDistribution(
             draw(st.lists(choices, min_size=1, max_size=5, unique_by=repr))
         )

@@ -37,6 +37,12 @@ def test_ranges_widen_and_choices_collect():
     }
 
 
+def test_a_range_of_history_that_no_sampler_can_take_is_left_out_with_its_condition():
+    seed = IntDistribution(0, 2**63 - 1)
+    space = SearchSpace({"seed": seed, "x": FloatDistribution(0, 1)}, {"x": {"seed": (7,)}})
+    assert join_spaces([space]) == SearchSpace({"x": FloatDistribution(0, 1)})
+
+
 def test_of_two_kinds_the_first_counts_and_of_two_conditions_none():
     child = {"kind": CategoricalDistribution(["a", "b"]), "x": FloatDistribution(0, 1)}
     joined = join_spaces(

@@ -199,3 +199,9 @@ def test_a_metric_with_another_name_is_a_likely_rename(caplog):
         studies.run(studies.create_study(sampler, 1), 1)
     assert "The search starts cold." in caplog.text
     assert "Likely: history.renamed({}, {'val_acc': 'accuracy'})." in caplog.text
+
+
+@pytest.mark.parametrize("given", ["sqlite:///mlflow.db", {}, [1]])
+def test_what_is_no_history_is_refused_and_not_a_cold_start(given):
+    with pytest.raises(TypeError, match=r"^history is a .*; fix: read it with search.load_history"):
+        WarmStartSampler(given)

@@ -44,7 +44,7 @@ def columns_of(known: History, cost: Cost | None = CPU, **names: str) -> list[Co
                 search=each.id, name=names.get(each.id, each.id), run_id="r", experiment_id="1",
                 task=each.task, state=each.state, generation=1, spec_yaml="", storage=Path("/s"),
                 trials_budget=each.trials_budget, warm_started_from=("x",) * each.warm,
-                environment={}, initial_weights={}, tags={},
+                environment={}, tags={},
             ),
             each, totals(known, each.id, cost), best_trials(known, each.id),
         )

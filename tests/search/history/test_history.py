@@ -278,3 +278,21 @@ def test_metrics_are_those_of_objectives_and_curves_the_most_frequent_first() ->
     history = history_of(a=[rare, frozen(0.6, [1.0, 2.0])])
     assert history.metrics() == ["accuracy", "loss"]
     assert History.empty().metrics() == []
+
+
+def test_a_trial_that_broke_a_constraint_is_a_failed_one_and_no_optimum():
+    study = optuna.create_study()
+    for rate, excess in ((0.1, 0.25), (0.2, 0.0), (0.3, -1.0)):
+        trial = study.ask()
+        trial.set_constraint("memory", excess)
+        study.tell(trial, trial.suggest_float("rate", rate, rate))
+    first, second, third = History.from_studies({"t": study}).prior_trials(state=None)
+    assert (first.state, first.values) == ("failed", ())
+    assert first.reason == "broke a constraint, which is kept at 0 or below: memory was 0.25"
+    assert (second.values, third.values) == ((0.2,), (0.3,))  # 0 is kept
+
+
+@pytest.mark.parametrize("given", [{}, [], "study.db", {"a": "sqlite:///study.db"}, {"a": 7}])
+def test_what_is_no_study_by_its_task_is_refused_with_what_it_takes(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"fix: from_studies\(\{TASK: STUDY\}\)"):
+        History.from_studies(given)

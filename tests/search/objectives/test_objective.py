@@ -120,3 +120,11 @@ def test_a_direction_that_a_store_lacks_is_unknown():
 def test_a_value_has_four_decimals_below_ten_and_two_above() -> None:
     texts = [value_text(each) for each in (0.98666, 2.5e-5, -3.0, 23.4567, 38662.0, float("nan"))]
     assert texts == ["0.9867", "2.5e-05", "-3.0000", "23.46", "38662.00", ""]
+
+
+def test_a_text_in_place_of_a_list_is_refused() -> None:
+    """Its letters would be metrics."""
+    with pytest.raises(ValueError, match=r"^objectives is a text, 'acc'; fix: a list, \['acc'\]"):
+        from_lists("acc")
+    with pytest.raises(ValueError, match=r"^directions is a text, 'minimize'; fix: "):
+        from_lists(["loss"], "minimize")

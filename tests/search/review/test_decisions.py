@@ -146,3 +146,15 @@ def test_a_range_that_was_only_inferred_from_values_was_neither_wider_nor_narrow
         line.startswith("widened: width 20..24")
         for line in decision_lines(reconciled(logged).decisions)
     )
+
+
+def test_a_choice_of_none_that_is_gone_is_counted_as_any_other() -> None:
+    """In Optuna None may be a choice; a spec has none."""
+    theirs = changed(optimizer=CategoricalDistribution(("sgd", "adamw", None)))
+    trials = [SGD, SGD | {"optimizer": None}, SGD | {"optimizer": None}]
+    lines = decision_lines(reconciled(earlier(trials, theirs)).decisions)
+    assert (
+        "vanished category: optimizer {None} in s1 does not exist here: unknown in 2 trials, where "
+        "the other values count"
+    ) in lines
+    assert not [line for line in lines if line.startswith("unreadable")]

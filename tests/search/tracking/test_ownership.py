@@ -9,6 +9,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from search.tracking import tag_names
 from search.tracking.ownership import (
@@ -93,6 +94,19 @@ def test_a_live_owner_keeps_its_search_and_is_named(folder: Path) -> None:
     claim(store.client, store.summary_run, store.folder, owner_name())
     with pytest.raises(SearchIsAlive, match=socket.gethostname()):
         claim(store.client, store.summary_run, store.folder, "other:1:1")
+
+
+def test_a_claim_that_another_process_never_finishes_is_refused_with_the_lock_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = new_store(folder, "demo-5")
+    monkeypatch.setattr("search.tracking.ownership.CLAIM_LOCK_SECONDS", 0.1)
+    with (
+        FileLock(store.folder / "claim.lock"),
+        pytest.raises(SearchIsAlive, match=r"has held .*claim\.lock .*; fix: "),
+    ):
+        claim(store.client, store.summary_run, store.folder, owner_name())
+    assert claim(store.client, store.summary_run, store.folder, owner_name()) == 1
 
 
 def test_a_claim_without_the_old_storage_still_raises_the_generation(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from search.history.lineage import DAMAGED
 from search.tracking import tag_names
 from search.tracking.summary import LISTED, all_summaries, find_summary, publish_files, settle
 from tests.support.stores import Store, new_store
@@ -48,6 +49,16 @@ def test_a_search_whose_tags_somebody_broke_does_not_hide_the_others(
     broken = new_store(tmp_path, "demo-3")
     broken.client.set_tag(broken.summary_run, tag_names.ENVIRONMENT, text)
     assert [each.search for each in all_summaries(store.client)] == [store.search]
+
+
+@pytest.mark.parametrize("text", ["[" * 4_000, "[1]", "no JSON", '{"s#1": {"file": "f"}}'])
+def test_a_damaged_lineage_makes_the_lineage_unknown_and_not_the_search(
+    store: Store, text: str
+) -> None:
+    store.client.set_tag(store.summary_run, tag_names.LINEAGES, text)
+    (found,) = all_summaries(store.client)
+    with pytest.raises(ValueError, match=f"^{store.search}: {DAMAGED}"):
+        _ = found.initial_weights
 
 
 def test_a_report_leaves_the_verdict_and_the_totals_with_the_search_and_a_later_one_replaces_them(

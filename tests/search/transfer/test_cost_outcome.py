@@ -93,7 +93,7 @@ def summary(name: str, forecast: CostForecast | str, state: str = "complete") ->
     return Summary(
         search=name, name=name, run_id="r", experiment_id="1", task=TASK, state=state, generation=1,
         spec_yaml="resources: {cpus: 2}", storage=Path("/nowhere"), trials_budget=10,
-        warm_started_from=(), environment={}, initial_weights={},
+        warm_started_from=(), environment={},
         tags={tag_names.COST_FORECAST: text},
     )  # fmt: skip
 

@@ -26,8 +26,11 @@ COMPLETE = Trial(
 )  # fmt: skip
 RUNS = (
     ImportedRun("a", "calm-1", "runs.csv, row 2", COMPLETE),
-    ImportedRun("b", "bold-2", "runs.csv, row 3", replace(COMPLETE, state="failed", values=())),
-)
+    ImportedRun(
+        "b", "bold-2", "runs.csv, row 3",
+        replace(COMPLETE, state="failed", values=(), reason="CUDA out of memory"),
+    ),
+)  # fmt: skip
 
 
 def imported(*runs: ImportedRun) -> Imported:
@@ -44,6 +47,8 @@ def test_what_is_written_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert complete.curves == {"loss": {1: 0.5, 2: 0.3}} and complete.epoch == 2
     assert (complete.started, complete.seconds) == (START, 75.0)
     assert (failed.state, failed.values) == ("failed", ())
+    assert (failed.reason, failed.cause) == ("CUDA out of memory", "out of memory")
+    assert complete.reason == ""
     (search,) = history.searches.values()
     assert search.id == "mlflow:mine/imported" and complete.origin == {"step": "imported"}
     assert search.space is not None and search.inferred == frozenset()

@@ -284,3 +284,18 @@ def test_a_task_that_the_store_lacks_is_an_error_with_the_nearest_name(tmp_path:
     new = load_history(store.uri, same_task=["mine"], task="new", is_new_task=True)
     assert {*new.tasks()} == {known, "new"}
     assert load_history(store.uri, [], same_task=["mine"], task="new").tasks() == ["new"]
+
+
+def test_a_name_that_no_experiment_has_is_said_with_the_nearest(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert len(load_history(store.uri, ["demos", "*"]).searches) == 1
+    (said,) = caplog.messages
+    assert said.startswith("no experiment matches 'demos' (did you mean 'demo'?), so it adds ")
+
+
+@pytest.mark.parametrize("key", ["experiments", "searches", "same_task"])
+def test_a_text_in_place_of_a_list_is_refused(store: Store, key: str) -> None:
+    """Its letters would be names, and history would be empty."""
+    with pytest.raises(TypeError, match=rf"{key} is a text, 'demo'; fix: a list, {key}=\['demo'\]"):
+        load_history(store.uri, **{key: "demo"})  # type: ignore[arg-type]
