@@ -40,12 +40,11 @@ from search.space import SearchSpace
 from search.spec import HistorySettings, Spec, spec_from_yaml, task_id
 from search.spec.own_code import Allowed, require_allowed
 from search.spec.sections import Task
-from search.tracking.edits import add_note
 from search.tracking.environment import environment
 from search.tracking.ownership import refuse_if_alive
 from search.tracking.read.history import load_history
 from search.tracking.store import NoStore, create_store, ensure_experiment, open_client
-from search.tracking.summary import Summary, create_summary, find_summary, raise_budget
+from search.tracking.summary import Summary, create_summary, find_summary, tags_of_more_trials
 from search.tracking.write.mlflow_views import write_views
 from search.transfer.cost_forecast import CostForecast
 from search.transfer.cost_outcome import stored_cost_forecast
@@ -320,11 +319,7 @@ def resumed_plan(
     forecast = stored_cost_forecast(summary.tags)
     forecasts = forecast.lines() if forecast else []
     _tell(say, "review", [f"as forecast at its first launch: {line}" for line in forecasts])
-    if changed:
-        say(f"review    {changed}")
-        add_note(client, summary, f"Resumed on {date.today()} with changed code: {changed}.")
-    if more_trials:
-        raise_budget(client, summary, more_trials)
+    _tell(say, "review", [changed] if changed else [])
     return Plan(
         spec=spec, space=prepared.space, task=prepared.task, search=summary.search,
         tracking_uri=tracking_uri, experiment=summary.experiment_id,
@@ -333,6 +328,8 @@ def resumed_plan(
         prior=prepared.prior, initial_weights=summary.initial_weights, passed=prepared.passed,
         # Trials that were added are wanted, and a search that has ended once was asked to go on.
         may_end=may_end_early(spec) and budget <= spec.budget.trials and not summary.ended_because,
+        tags=tags_of_more_trials(summary, more_trials),
+        note=f"Resumed on {date.today()} with changed code: {changed}." if changed else "",
     )  # fmt: skip
 
 

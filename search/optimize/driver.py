@@ -44,6 +44,7 @@ from search.optimize.session_folder import (
 )
 from search.tracking import tag_names
 from search.tracking.deleted import SearchDeleted
+from search.tracking.edits import write_resume
 from search.tracking.ownership import SearchIsAlive, claim, owner_name
 from search.tracking.read.history import load_history
 from search.tracking.stop_requests import StopRequests, read_stop_requests
@@ -113,6 +114,7 @@ def _own_and_run(
         say=journal.say,
     )  # fmt: skip
     writer.drain()
+    write_resume(client, plan.search, plan.tags, plan.note)  # what an earlier driver said is older
     settle(client, plan.experiment, plan.search)
     own: list[Trial] = []
     if generation > 1:  # the first owner has no earlier trials
