@@ -113,6 +113,8 @@ def _own_and_run(
         objectives={metric: plan.spec.epoch_metric(metric) for metric in plan.spec.metrics},
         say=journal.say,
     )  # fmt: skip
+    if writer.unsent_bytes():
+        journal.say("sending what an earlier launch left unsent")  # minutes, to a slow server
     writer.drain()
     write_resume(client, plan.search, plan.tags, plan.note)  # what an earlier driver said is older
     settle(client, plan.experiment, plan.search)
@@ -140,7 +142,8 @@ def _own_and_run(
         return {"status": "unsent", "message": f"{plan.search} stopped: {kept}; {writer.deleted}"}
     if not unwritten and not unsent:
         return {"status": "done", "state": state, "message": why}
-    message = f"{unsent} bytes of {plan.storage / 'journal.jsonl'} have not reached the store"
+    why = f" ({writer.outage.why})" if writer.outage.why else ""
+    message = f"{unsent} bytes of {plan.storage / 'journal.jsonl'} have not reached the store{why}"
     if unwritten:
         events = counted(unwritten, "event")
         message = f"{events} could not be written to {plan.storage}: is it full, or gone?"

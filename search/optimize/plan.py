@@ -31,8 +31,8 @@ class Plan:
     `initial_weights` maps `SEARCH#TRIAL` to the "file" with its weights and their "lineage".
     `passed` is the user's own function, if it is not one of a module. With `share_cores` the search
     does not wait for cores of this machine that others hold. With `may_end` the budget is an upper
-    limit (`search/apply/ending.py`). `tags` and `note` are what a resume changes in the search's own
-    run. The driver writes them, as its owner: a resume that is refused changes nothing.
+    limit (`search/apply/ending.py`). `tags` and `note` are what a resume changes in the search's
+    own run. The driver writes them, as its owner: a resume that is refused changes nothing.
     """
 
     spec: Spec
