@@ -301,6 +301,10 @@ def resumed_plan(
     refuse_if_alive(
         client, summary.run_id, summary.search, "resumed", lambda text: say(f"review    {text}")
     )
+    if summary.generation and not summary.storage.exists():
+        lost = "trials in flight start again, and what had not reached the store is lost"
+        moved = "fix, if it was moved: put it back there first"
+        say(f"review    the search's storage {summary.storage} is gone: {lost}; {moved}")
     spec = stored_spec(summary)
     known = summary.fingerprint
     changed = require_allowed(summary.search, spec.task, known, allowed)

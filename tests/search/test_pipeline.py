@@ -306,6 +306,18 @@ def test_a_resume_that_fails_leaves_the_budget_as_it_was(
     assert find_summary(open_client(copy.uri), store.search).trials_budget == 5
 
 
+def test_a_search_whose_storage_was_moved_or_deleted_says_what_that_costs(
+    copy: Stored, tmp_path: Path
+) -> None:
+    client, said = open_client(copy.uri), list[str]()
+    client.set_tag(copy.plan.summary_run, tag_names.STORAGE, str(tmp_path / "moved"))
+    resume(copy, say=said.append)
+    assert not any("is gone" in line for line in said), "it has never run"
+    client.set_tag(copy.plan.summary_run, tag_names.GENERATION, "1")
+    resume(copy, say=said.append)
+    assert [line for line in said if f"{tmp_path / 'moved'} is gone: trials in flight" in line]
+
+
 def test_the_hours_of_this_launch_come_before_those_of_the_spec(store: Stored) -> None:
     assert resume(store).hours is None
     assert resume(store, hours=0.5).hours == 0.5
