@@ -36,7 +36,7 @@ from search.optimize.cores import machine_cpus
 from search.optimize.cpu_leases import lease_cpus
 from search.optimize.first_worker import PATIENCE_SECONDS
 from search.optimize.plan import LOG, Plan
-from search.optimize.resources import NoRoom, why_no_node
+from search.optimize.resources import NoRoom, why_crowded, why_no_node
 from search.optimize.session_folder import (
     NoSessionFolder,
     new_session_folder,
@@ -179,6 +179,8 @@ def _run(
     if not tuning.has_work():
         return "complete", ""
     if plan.address is None:
+        if crowded := why_crowded(plan.spec.resources, machine_cpus()):
+            journal.say(crowded)
         asked = time.monotonic()
         leases = lease_cpus(
             _cores(plan), search=plan.search, say=journal.say, waits=not plan.share_cores,
