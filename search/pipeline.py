@@ -32,7 +32,7 @@ from search.objectives.roles import searched
 from search.optimize.compared import with_first_rung
 from search.optimize.function_check import check_function
 from search.optimize.network_check import check_network
-from search.optimize.plan import Plan, resolved_storage
+from search.optimize.plan import Plan, require_writable, resolved_storage
 from search.optimize.session_folder import require_session_folder
 from search.review import Reconciled, reconcile_for
 from search.review.fingerprint import fingerprint_of, refuse_changed
@@ -216,11 +216,12 @@ def new_plan(
 
     Raises:
         LookupError: a trial to start from is gone.
-        ValueError: it was trained on examples of this task's validation or test split, or Ray has
-            no place for its sockets.
+        ValueError: it was trained on examples of this task's validation or test split, Ray has no
+            place for its sockets, or nothing can be written in the folder.
     """
     if address is None:
         require_session_folder()
+    require_writable(storage_root)
     spec, client = prepared.spec, create_store(tracking_uri)
     search = f"{spec.name}-{datetime.now():%m%d-%H%M}-{secrets.token_hex(2)}"
     experiment = ensure_experiment(
@@ -290,8 +291,8 @@ def resumed_plan(
         LookupError: there is no such search.
         SearchIsAlive: another process runs it.
         PermissionError: it runs code of the user's that was not allowed, or has changed since.
-        ValueError: its data set or its pretrained model has changed since, or Ray has no place for
-            its sockets.
+        ValueError: its data set or its pretrained model has changed since, Ray has no place for its
+            sockets, or nothing can be written in its storage.
         FileNotFoundError: the weights that its trials start from are gone.
     """
     if address is None:
@@ -314,6 +315,7 @@ def resumed_plan(
             f"the weights that {summary.search} starts from are gone ({missing[0]}); fix: mount "
             f"the folder, or start a new search"
         )
+    require_writable(summary.storage)
     budget = summary.trials_budget + more_trials
     # Its spec pins what it started from, so it does not learn from later searches.
     prepared = prepare(

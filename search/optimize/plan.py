@@ -6,6 +6,7 @@ It is pickled once, to the driver process on this machine; it is never stored.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,23 @@ class Plan:
 def resolved_storage(root: Path, search: str) -> Path:
     """Returns the storage path of a search, absolute because workers run in other folders."""
     return Path(os.path.abspath(root)) / search
+
+
+def require_writable(folder: Path) -> None:
+    """Creates a folder, and checks that files can be written there.
+
+    Raises:
+        ValueError: None can; the message says why.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            file.write(b"x")  # an empty file has room on a full disk, too
+    except OSError as error:
+        raise ValueError(
+            f"no file can be written in {folder} ({error.strerror}); fix: make room or give "
+            "permission there; a new search takes another folder by --results"
+        ) from error
 
 
 def origin_text(origin: Mapping[str, Any]) -> str:

@@ -31,7 +31,13 @@ from search.tracking.edits import write_resume
 from search.tracking.ownership import SearchIsAlive, owner_name
 from search.tracking.read.history import load_history
 from search.tracking.store import open_client
-from search.tracking.summary import create_summary, find_summary, note_of, publish_totals
+from search.tracking.summary import (
+    all_summaries,
+    create_summary,
+    find_summary,
+    note_of,
+    publish_totals,
+)
 from search.transfer.cost_forecast import CostForecast, Estimate
 from search.transfer.cost_outcome import stored_cost_forecast
 from search.transfer.costs import cost_of
@@ -309,13 +315,28 @@ def test_a_resume_that_fails_leaves_the_budget_as_it_was(
 def test_a_search_whose_storage_was_moved_or_deleted_says_what_that_costs(
     copy: Stored, tmp_path: Path
 ) -> None:
-    client, said = open_client(copy.uri), list[str]()
-    client.set_tag(copy.plan.summary_run, tag_names.STORAGE, str(tmp_path / "moved"))
-    resume(copy, say=said.append)
-    assert not any("is gone" in line for line in said), "it has never run"
-    client.set_tag(copy.plan.summary_run, tag_names.GENERATION, "1")
-    resume(copy, say=said.append)
-    assert [line for line in said if f"{tmp_path / 'moved'} is gone: trials in flight" in line]
+    client, run = open_client(copy.uri), copy.plan.summary_run
+    for generation, is_told in (("0", False), ("1", True)):
+        folder, said = tmp_path / f"moved {generation}", list[str]()
+        client.set_tag(run, tag_names.STORAGE, str(folder))
+        client.set_tag(run, tag_names.GENERATION, generation)  # 0: it has never run
+        resume(copy, say=said.append)
+        assert any(f"{folder} is gone: trials in flight" in line for line in said) == is_told
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_folder_in_which_nothing_can_be_written_leaves_nothing_in_the_store(
+    copy: Stored, tmp_path: Path, below: str
+) -> None:
+    folder, client = tmp_path / "file" / below, open_client(copy.uri)
+    (tmp_path / "file").touch()
+    before = len(all_summaries(client))
+    with pytest.raises(ValueError, match=f"no file can be written in {folder} .*; fix: "):
+        new_search(copy, folder)
+    assert len(all_summaries(client)) == before
+    client.set_tag(copy.plan.summary_run, tag_names.STORAGE, str(folder))
+    with pytest.raises(ValueError, match=f"no file can be written in {folder} "):
+        resume(copy)
 
 
 def test_the_hours_of_this_launch_come_before_those_of_the_spec(store: Stored) -> None:
