@@ -32,7 +32,7 @@ from search.objectives.roles import searched
 from search.optimize.compared import with_first_rung
 from search.optimize.function_check import check_function
 from search.optimize.network_check import check_network
-from search.optimize.plan import Plan, resolved_storage
+from search.optimize.plan import Plan, require_writable, resolved_storage
 from search.optimize.session_folder import require_session_folder
 from search.review import Reconciled, reconcile_for
 from search.review.fingerprint import fingerprint_of, refuse_changed
@@ -40,12 +40,11 @@ from search.space import SearchSpace
 from search.spec import HistorySettings, Spec, spec_from_yaml, task_id
 from search.spec.own_code import Allowed, require_allowed
 from search.spec.sections import Task
-from search.tracking.edits import add_note
 from search.tracking.environment import environment
 from search.tracking.ownership import refuse_if_alive
 from search.tracking.read.history import load_history
 from search.tracking.store import NoStore, create_store, ensure_experiment, open_client
-from search.tracking.summary import Summary, create_summary, find_summary, raise_budget
+from search.tracking.summary import Summary, create_summary, find_summary, tags_of_more_trials
 from search.tracking.write.mlflow_views import write_views
 from search.transfer.cost_forecast import CostForecast
 from search.transfer.cost_outcome import stored_cost_forecast
@@ -219,11 +218,12 @@ def new_plan(
 
     Raises:
         LookupError: a trial to start from is gone.
-        ValueError: it was trained on examples of this task's validation or test split, or Ray has
-            no place for its sockets.
+        ValueError: it was trained on examples of this task's validation or test split, Ray has no
+            place for its sockets, or nothing can be written in the folder.
     """
     if address is None:
         require_session_folder()
+    require_writable(storage_root)
     spec, client = prepared.spec, create_store(tracking_uri)
     search = f"{spec.name}-{datetime.now():%m%d-%H%M}-{secrets.token_hex(2)}"
     experiment = ensure_experiment(
@@ -293,8 +293,8 @@ def resumed_plan(
         LookupError: there is no such search.
         SearchIsAlive: another process runs it.
         PermissionError: it runs code of the user's that was not allowed, or has changed since.
-        ValueError: its data set or its pretrained model has changed since, or Ray has no place for
-            its sockets.
+        ValueError: its data set or its pretrained model has changed since, Ray has no place for its
+            sockets, or nothing can be written in its storage.
         FileNotFoundError: the weights that its trials start from are gone.
     """
     if address is None:
@@ -304,6 +304,10 @@ def resumed_plan(
     refuse_if_alive(
         client, summary.run_id, summary.search, "resumed", lambda text: say(f"review    {text}")
     )
+    if summary.generation and not summary.storage.exists():
+        lost = "trials in flight start again, and what had not reached the store is lost"
+        moved = "fix, if it was moved: put it back there first"
+        say(f"review    the search's storage {summary.storage} is gone: {lost}; {moved}")
     spec = stored_spec(summary)
     known = summary.fingerprint
     changed = require_allowed(summary.search, spec.task, known, allowed)
@@ -313,6 +317,7 @@ def resumed_plan(
             f"the weights that {summary.search} starts from are gone ({missing[0]}); fix: mount "
             f"the folder, or start a new search"
         )
+    require_writable(summary.storage)
     budget = summary.trials_budget + more_trials
     # Its spec pins what it started from, so it does not learn from later searches.
     prepared = prepare(
@@ -322,11 +327,7 @@ def resumed_plan(
     forecast = stored_cost_forecast(summary.tags)
     forecasts = forecast.lines() if forecast else []
     _tell(say, "review", [f"as forecast at its first launch: {line}" for line in forecasts])
-    if changed:
-        say(f"review    {changed}")
-        add_note(client, summary, f"Resumed on {date.today()} with changed code: {changed}.")
-    if more_trials:
-        raise_budget(client, summary, more_trials)
+    _tell(say, "review", [changed] if changed else [])
     return Plan(
         spec=spec, space=prepared.space, task=prepared.task, search=summary.search,
         tracking_uri=tracking_uri, experiment=summary.experiment_id,
@@ -335,6 +336,8 @@ def resumed_plan(
         prior=prepared.prior, initial_weights=summary.initial_weights, passed=prepared.passed,
         # Trials that were added are wanted, and a search that has ended once was asked to go on.
         may_end=may_end_early(spec) and budget <= spec.budget.trials and not summary.ended_because,
+        tags=tags_of_more_trials(summary, more_trials),
+        note=f"Resumed on {date.today()} with changed code: {changed}." if changed else "",
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
     """Starts the driver, shows its events, and writes the report.
 
     The first Ctrl-C asks the driver to stop, the second kills it and leaves the report for later.
+    So does SIGTERM, by which `kill`, containers, systemd and SLURM end a process.
 
     Args:
         plan: The plan of the launch.
@@ -30,6 +32,8 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
     Raises:
         SystemExit: the launch failed or was stopped.
     """
+    # The first process of a container does not even end by it without a handler.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     answer, stops = watch(plan, own, again="Ctrl-C")
     again = f"continue with: twentieth resume {plan.search}"
     if is_left(answer, stops):

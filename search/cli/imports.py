@@ -60,8 +60,9 @@ def import_sweep(
     if target.exists():
         raise ValueError(f"{target} exists; fix: remove it, or name another file with --output")
     text = yaml.dump(
-        dict(found.record), Dumper=Dumper, sort_keys=False, default_flow_style=None, width=110
-    )
+        dict(found.record), Dumper=Dumper, sort_keys=False, default_flow_style=None, width=110,
+        allow_unicode=True,
+    )  # fmt: skip
     lost = [f"{label}: {what}" for label, what in found.notes if label in ("differs", "left out")]
     # Names of the sweep may hold the end of a line, and must not end the comment.
     heads = [" ".join(f"# {line}".split()) for line in (f"Translated from {sweep.name}.", *lost)]

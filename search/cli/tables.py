@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from math import nan
 
-import yaml
 from rich.console import Console
 
 from models.adversarial.checks.search_warnings import search_warnings
@@ -173,7 +172,7 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
     found = trial_document(stored, trial, stored.history.trial_names())
     name = f"trial {number:03d} of {stored.summary.search}"
     say(f"{name}: {found.state} after {counted(found.epoch, 'epoch')}", out)
-    say_raw(yaml.safe_dump(dict(found.configuration), sort_keys=False).rstrip(), out)
+    say_raw(to_yaml(trial).rstrip(), out)
     test, examples = (
         values_on_test(trial),
         validation_examples(stored.history.searches[stored.summary.search], [trial]),

@@ -36,7 +36,7 @@ from search.optimize.cores import machine_cpus
 from search.optimize.cpu_leases import lease_cpus
 from search.optimize.first_worker import PATIENCE_SECONDS
 from search.optimize.plan import LOG, Plan
-from search.optimize.resources import NoRoom, why_no_node
+from search.optimize.resources import NoRoom, why_crowded, why_no_node
 from search.optimize.session_folder import (
     NoSessionFolder,
     new_session_folder,
@@ -44,6 +44,7 @@ from search.optimize.session_folder import (
 )
 from search.tracking import tag_names
 from search.tracking.deleted import SearchDeleted
+from search.tracking.edits import write_resume
 from search.tracking.ownership import SearchIsAlive, claim, owner_name
 from search.tracking.read.history import load_history
 from search.tracking.stop_requests import StopRequests, read_stop_requests
@@ -112,7 +113,10 @@ def _own_and_run(
         objectives={metric: plan.spec.epoch_metric(metric) for metric in plan.spec.metrics},
         say=journal.say,
     )  # fmt: skip
+    if writer.unsent_bytes():
+        journal.say("sending what an earlier launch left unsent")  # minutes, to a slow server
     writer.drain()
+    write_resume(client, plan.search, plan.tags, plan.note)  # what an earlier driver said is older
     settle(client, plan.experiment, plan.search)
     own: list[Trial] = []
     if generation > 1:  # the first owner has no earlier trials
@@ -138,7 +142,8 @@ def _own_and_run(
         return {"status": "unsent", "message": f"{plan.search} stopped: {kept}; {writer.deleted}"}
     if not unwritten and not unsent:
         return {"status": "done", "state": state, "message": why}
-    message = f"{unsent} bytes of {plan.storage / 'journal.jsonl'} have not reached the store"
+    why = f" ({writer.outage.why})" if writer.outage.why else ""
+    message = f"{unsent} bytes of {plan.storage / 'journal.jsonl'} have not reached the store{why}"
     if unwritten:
         events = counted(unwritten, "event")
         message = f"{events} could not be written to {plan.storage}: is it full, or gone?"
@@ -174,6 +179,8 @@ def _run(
     if not tuning.has_work():
         return "complete", ""
     if plan.address is None:
+        if crowded := why_crowded(plan.spec.resources, machine_cpus()):
+            journal.say(crowded)
         asked = time.monotonic()
         leases = lease_cpus(
             _cores(plan), search=plan.search, say=journal.say, waits=not plan.share_cores,

@@ -6,6 +6,7 @@ It is pickled once, to the driver process on this machine; it is never stored.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,8 @@ class Plan:
     `initial_weights` maps `SEARCH#TRIAL` to the "file" with its weights and their "lineage".
     `passed` is the user's own function, if it is not one of a module. With `share_cores` the search
     does not wait for cores of this machine that others hold. With `may_end` the budget is an upper
-    limit (`search/apply/ending.py`).
+    limit (`search/apply/ending.py`). `tags` and `note` are what a resume changes in the search's
+    own run. The driver writes them, as its owner: a resume that is refused changes nothing.
     """
 
     spec: Spec
@@ -50,6 +52,8 @@ class Plan:
     passed: PassedCode | None = None
     share_cores: bool = False
     may_end: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
     def initial_files(self) -> dict[str, Path]:
         """Returns the weights that trials may start from: `SEARCH#TRIAL` -> file."""
@@ -78,6 +82,23 @@ class Plan:
 def resolved_storage(root: Path, search: str) -> Path:
     """Returns the storage path of a search, absolute because workers run in other folders."""
     return Path(os.path.abspath(root)) / search
+
+
+def require_writable(folder: Path) -> None:
+    """Creates a folder, and checks that files can be written there.
+
+    Raises:
+        ValueError: None can; the message says why.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            file.write(b"x")  # an empty file has room on a full disk, too
+    except OSError as error:
+        raise ValueError(
+            f"no file can be written in {folder} ({error.strerror}); fix: make room or give "
+            "permission there; a new search takes another folder by --results"
+        ) from error
 
 
 def origin_text(origin: Mapping[str, Any]) -> str:

@@ -149,7 +149,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         cost = {name: spent[name] for name in COST_ATTRIBUTES if name in spent}
         outcome = self._searcher.end(trial.trial_id, result, cost)
         if outcome is None:
-            why = "lost its worker; it is started again"
+            why = "lost its worker; another takes it over"
             if result is not None:
                 why = "ran out of memory next to others; it is retried alone"
             self._journal.say(f"trial {number} {why}")

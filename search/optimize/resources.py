@@ -82,6 +82,23 @@ def why_no_node(nodes: Mapping[str, Mapping[str, float]], resources: Resources) 
     return f"no node holds a trial ({wanted(resources)}): {'; '.join(reasons[:4])}{more}"
 
 
+def why_crowded(resources: Resources, cores: int) -> str:
+    """Returns that trials side by side ask for more cores than a machine has; "" if they do not.
+
+    Args:
+        resources: The spec's resources.
+        cores: Those that this machine gives to the search.
+    """
+    at_once = 1 if resources.parallelism == "auto" else resources.parallelism
+    asked = at_once * resources.cpus
+    if asked <= cores:
+        return ""
+    each = f"{counted(at_once, 'trial')} at once with {counted(float(resources.cpus), 'core')}"
+    return (
+        f"{each} on {counted(cores, 'core')}: trials share cores, and take longer and more memory"
+    )
+
+
 def trials_at_once(resources: Resources, is_cluster: bool) -> Callable[[int], int]:
     """Returns the limit of running trials as a function of how many of them have a worker.
 

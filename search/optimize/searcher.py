@@ -124,10 +124,13 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         }
 
     def has_more(self) -> bool:
-        """Whether the search was cut off: trials are left to suggest."""
+        """Whether the search was cut off: trials are left to suggest, or no worker had them yet."""
         is_through = self.is_exhausted or self.ended_because
         is_left = bool(self._free or self._new) and not is_through
-        waiting = (self._interrupted, self._memory_retries, self._without_worker)
+        # Of those that are running when Tune ends the recorder knows only what had a worker.
+        waiting = (
+            self._interrupted, self._memory_retries, self._without_worker, self._running,
+        )  # fmt: skip
         return is_left or any(map(bool, waiting))
 
     def on_trial_start(self, trial_id: str) -> None:

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.tracking import tag_names
 from search.tracking.store import trial_runs
-from search.tracking.summary import RUN_NAME, Summary, all_summaries, described, note_of
+from search.tracking.summary import (
+    RUN_NAME,
+    Summary,
+    all_summaries,
+    described,
+    find_summary,
+    note_of,
+)
+from search.tracking.write.batch import Batch
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,6 +56,20 @@ def add_note(client: MlflowClient, summary: Summary, text: str, *, replaces: boo
         )
     client.set_tag(summary.run_id, tag_names.NOTE, whole)
     return note
+
+
+def write_resume(client: MlflowClient, search: str, tags: Mapping[str, str], note: str) -> None:
+    """Writes what a resume changes in a search's run; a second time it changes nothing.
+
+    Raises:
+        ValueError: the note has no room in the description.
+    """
+    if not tags and not note:
+        return
+    summary = find_summary(client, search)
+    Batch(tags=dict(tags)).log(client, summary.run_id)
+    if note and note not in note_of(summary.tags):
+        add_note(client, summary, note)
 
 
 def rename_search(client: MlflowClient, summary: Summary, name: str) -> None:

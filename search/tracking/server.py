@@ -16,6 +16,8 @@ from urllib.request import getproxies, proxy_bypass
 QUESTION = "/api/2.0/mlflow/experiments/search"
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0  # as MLflow's client waits here for each of its requests (store.py)
+# A server's page of an error goes on for kilobytes.
+LONGEST_REASON = 160
 # MLflow's answer to a Host header that `--allowed-hosts` does not name.
 _HOST_REFUSED = "Invalid Host header"
 _ELSEWHERE = "or name another store with --tracking-uri"
@@ -98,6 +100,12 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def reason_in_words(error: BaseException) -> str:
+    """Returns why a store did not answer, in a few words: what the error began with."""
+    first = _first_cause(error)
+    return str(getattr(first, "strerror", None) or first_line(first))[:LONGEST_REASON]
+
+
 def allowed_hosts(tracking_uri: str) -> str:
     """Returns what to do about a server that refuses the name it is called by."""
     host = urlsplit(tracking_uri).netloc.rpartition("@")[2]
@@ -172,8 +180,7 @@ def _refused(uri: str, answer: ServerAnswer, *, is_known: bool) -> tuple[str, st
 
 def _unreached(uri: str, error: OSError, proxy: str) -> tuple[str, str]:
     """Returns why nothing answered, and what to do."""
-    host, first = urlsplit(uri).hostname, _first_cause(error)
-    why = getattr(first, "strerror", None) or first_line(first)
+    host, first, why = urlsplit(uri).hostname, _first_cause(error), reason_in_words(error)
     if isinstance(first, TimeoutError):
         within = f"does not answer within {ANSWER_SECONDS:.0f} s"
         through = f" through the proxy {proxy}" if proxy else ""

@@ -194,13 +194,15 @@ def all_summaries(client: MlflowClient) -> list[Summary]:
     return summaries
 
 
-def raise_budget(client: MlflowClient, summary: Summary, more_trials: int) -> None:
-    """Adds trials to those that a search may run in all."""
-    budget = summary.trials_budget + more_trials
-    client.set_tag(summary.run_id, tag_names.BUDGET, str(budget))
+def tags_of_more_trials(summary: Summary, more_trials: int) -> dict[str, str]:
+    """Returns the tags by which a search may run so many trials more."""
+    if not more_trials:
+        return {}
+    tags = {tag_names.BUDGET: str(summary.trials_budget + more_trials)}
     if summary.ended_because:
         since = f"{summary.ended_because}; resumed for {counted(more_trials, 'more trial')}"
-        client.set_tag(summary.run_id, tag_names.REASON, since)
+        tags[tag_names.REASON] = since
+    return tags
 
 
 def publish_files(

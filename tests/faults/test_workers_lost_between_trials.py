@@ -17,4 +17,4 @@ def test_a_worker_lost_before_its_trial_began_costs_that_trial_nothing(tmp_path:
     budget, resources = {"trials": 4, "epochs": 2}, {"parallelism": 1, "cpus": 1}
     said = finished(place.run(hills(task=model, budget=budget, resources=resources)))
     assert_truthful(place, place.search(), trials=4, epochs=2)
-    assert "trial 1 lost its worker; it is started again" in said, "every second trial loses it"
+    assert "trial 1 lost its worker; another takes it over" in said, "every second trial loses it"

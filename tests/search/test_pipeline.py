@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -27,10 +28,17 @@ from search.report.report import publish_report
 from search.spec import HistorySettings
 from search.spec.own_code import Allowed
 from search.tracking import tag_names
+from search.tracking.edits import write_resume
 from search.tracking.ownership import SearchIsAlive, owner_name
 from search.tracking.read.history import load_history
 from search.tracking.store import open_client
-from search.tracking.summary import create_summary, find_summary, publish_totals
+from search.tracking.summary import (
+    all_summaries,
+    create_summary,
+    find_summary,
+    note_of,
+    publish_totals,
+)
 from search.transfer.cost_forecast import CostForecast, Estimate
 from search.transfer.cost_outcome import stored_cost_forecast
 from search.transfer.costs import cost_of
@@ -60,6 +68,12 @@ def resume(store: Stored, search: str = "", **changes: Any) -> Plan:
         "say": silent,
     }  # fmt: skip
     return resumed_plan(search or store.search, store.uri, **options | changes)
+
+
+def begun(store: Stored, plan: Plan) -> Plan:
+    """What the driver of a resume writes once it owns the search."""
+    write_resume(open_client(store.uri), plan.search, plan.tags, plan.note)
+    return plan
 
 
 def test_the_first_search_of_a_store_says_that_it_starts_cold(store: Stored) -> None:
@@ -231,8 +245,26 @@ def test_a_search_that_is_alive_is_not_resumed_and_the_message_says_how_to_end_i
 
 
 def test_more_trials_raise_the_budget_for_good(copy: Stored) -> None:
-    assert resume(copy, more_trials=3).trials_budget == 8
+    plan = begun(copy, resume(copy, more_trials=3))
+    assert plan.trials_budget == 8
     assert resume(copy).trials_budget == 8
+    begun(copy, plan)  # its driver died and is started again
+    assert resume(copy).trials_budget == 8
+
+
+def test_a_resume_that_never_owns_the_search_changes_nothing_of_it(copy: Stored) -> None:
+    client, allowed = open_client(copy.uri), Allowed(FUNCTION, is_changed=True)
+    run = find_summary(client, copy.search).run_id
+    fingerprint = dict(find_summary(client, copy.search).fingerprint) | {"code": "other"}
+    client.set_tag(run, tag_names.FINGERPRINT, json.dumps(fingerprint))
+    before = client.get_run(run).data.to_dictionary()
+    plan = resume(copy, more_trials=3, allowed=allowed)  # another resume claims the search now
+    assert client.get_run(run).data.to_dictionary() == before
+    for _ in range(2):
+        begun(copy, plan)
+    summary = find_summary(client, copy.search)
+    assert summary.trials_budget == 8
+    assert note_of(summary.tags).count("with changed code") == 1
 
 
 def test_a_search_of_a_known_task_says_what_it_trains_again(store: Stored) -> None:
@@ -250,7 +282,7 @@ def test_the_budget_is_a_limit_until_the_user_asks_for_a_number(
     plan = new_search(copy, tmp_path, budget={"trials": 5, "epochs": 4, "stop": stop})
     assert plan.may_end == (stop == "auto")
     assert resume(copy, plan.search).may_end == (stop == "auto")
-    assert not resume(copy, plan.search, more_trials=2).may_end
+    assert not begun(copy, resume(copy, plan.search, more_trials=2)).may_end
     assert not resume(copy, plan.search).may_end  # the two are still wanted
 
 
@@ -261,7 +293,7 @@ def test_a_search_that_ended_by_itself_goes_on_for_as_many_trials_as_it_is_asked
     client.set_tag(run, tag_names.REASON, "ended after 4 of at most 5 trials: too little")
     client.set_tag(run, tag_names.BUDGET, "4")
     assert not resume(copy).may_end
-    plan = resume(copy, more_trials=3)
+    plan = begun(copy, resume(copy, more_trials=3))
     assert (plan.trials_budget, plan.may_end) == (7, False)
     assert find_summary(client, copy.search).ended_because == (
         "ended after 4 of at most 5 trials: too little; resumed for 3 more trials"
@@ -279,6 +311,33 @@ def test_a_resume_that_fails_leaves_the_budget_as_it_was(
         with pytest.raises(ConnectionError):
             resume(copy, more_trials=3)
     assert find_summary(open_client(copy.uri), store.search).trials_budget == 5
+
+
+def test_a_search_whose_storage_was_moved_or_deleted_says_what_that_costs(
+    copy: Stored, tmp_path: Path
+) -> None:
+    client, run = open_client(copy.uri), copy.plan.summary_run
+    for generation, is_told in (("0", False), ("1", True)):
+        folder, said = tmp_path / f"moved {generation}", list[str]()
+        client.set_tag(run, tag_names.STORAGE, str(folder))
+        client.set_tag(run, tag_names.GENERATION, generation)  # 0: it has never run
+        resume(copy, say=said.append)
+        assert any(f"{folder} is gone: trials in flight" in line for line in said) == is_told
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_folder_in_which_nothing_can_be_written_leaves_nothing_in_the_store(
+    copy: Stored, tmp_path: Path, below: str
+) -> None:
+    folder, client = tmp_path / "file" / below, open_client(copy.uri)
+    (tmp_path / "file").touch()
+    before = len(all_summaries(client))
+    with pytest.raises(ValueError, match=f"no file can be written in {folder} .*; fix: "):
+        new_search(copy, folder)
+    assert len(all_summaries(client)) == before
+    client.set_tag(copy.plan.summary_run, tag_names.STORAGE, str(folder))
+    with pytest.raises(ValueError, match=f"no file can be written in {folder} "):
+        resume(copy)
 
 
 def test_the_hours_of_this_launch_come_before_those_of_the_spec(store: Stored) -> None:

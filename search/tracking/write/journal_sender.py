@@ -24,6 +24,7 @@ from search.tracking.runs import whole_number
 from search.tracking.stop_requests import StopRequests, read_stop_requests
 from search.tracking.store import LONGEST_PAUSE_SECONDS, is_refusal
 from search.tracking.write.journal import Event, read_events, save_sent_offset, sent_offset, size
+from search.tracking.write.outage import Outage
 from search.tracking.write.refusals import Refusals
 from search.tracking.write.store_writer import SENT, NoRun, Sender, together
 
@@ -49,6 +50,7 @@ class Writer:
         deleted: How the search's summary run was deleted meanwhile, with the fix; "" if it was not.
             Then the events of trials are still sent, as far as their runs exist, and all others
             stay in the journal, for a search that is restored and resumed.
+        outage: Whether the store answers, and why not.
         stop_requests: What users asked to stop, as of the last heartbeat.
     """
 
@@ -79,6 +81,7 @@ class Writer:
         self._sent: set[int] = set()  # end offsets of finished events beyond the saved offset
         self._refusals, self._say = Refusals(folder, say), say
         self._said: set[str] = set()
+        self.outage = Outage(folder, say)
         self._closing = threading.Event()
         self._deadline = float("inf")
         self._next_heartbeat = 0.0
@@ -248,12 +251,15 @@ class Writer:
                 if self.has_lost_ownership.is_set():
                     return
                 pause = 1.0
+                self.outage.end()
                 if self._closing.is_set():
                     return
                 self._closing.wait(POLL_SECONDS)
             except (MlflowException, SQLAlchemyError, OSError) as error:
                 if isinstance(error, ArtifactsAway) or is_refusal(error):
                     self._say_once(f"results wait in {self._folder}: {error}")
+                else:
+                    self.outage.note(error, waits_until=self._deadline)
                 _log.warning("the tracking store or the storage is not available: %s", error)
                 self._sender.forget_runs()
                 if time.monotonic() > self._deadline:

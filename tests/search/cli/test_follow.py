@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import signal
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +17,14 @@ from search.session import watch
 from search.tracking.store import while_away
 from tests.support.plans import a_plan
 from tests.support.stored_search import stored
+
+
+@pytest.fixture(autouse=True)
+def usual_signals() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a mistake must not end the tests
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 def test_a_report_waits_for_a_store_that_is_away_for_a_while(
@@ -88,6 +98,20 @@ def test_a_second_ctrl_c_ends_without_a_report_and_says_how_to_continue(
     assert ended.value.code == 130
     printed = capsys.readouterr().out
     assert "stopped at once; continue with: twentieth resume hills-1" in printed
+
+
+def test_sigterm_asks_a_search_to_stop_as_ctrl_c_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminated(*given: object, again: str) -> tuple[DriverAnswer, int]:
+        with pytest.raises(KeyboardInterrupt):  # which `watch` catches
+            signal.raise_signal(signal.SIGTERM)
+        return DriverAnswer("done", state="interrupted"), 2
+
+    monkeypatch.setattr(follow, "watch", terminated)
+    with pytest.raises(SystemExit) as ended:
+        follow.follow(a_plan(tmp_path), [], tmp_path)
+    assert ended.value.code == 130
 
 
 def test_a_driver_that_fails_while_it_is_stopped_is_told(

@@ -160,6 +160,15 @@ def test_a_search_and_a_trial_show_their_work_where_it_is_known(
     assert ", work: 3.2 TFLOP\n" in whole
 
 
+def test_a_trials_values_are_shown_as_they_were_written(store: Stored, tmp_path: Path) -> None:
+    copied = store.copied(tmp_path)
+    run = stored_search(copied.uri, copied.search).trial(0).run_id
+    configuration = json.dumps({"x": 0.0, "colour": "grün ✓"})
+    open_client(copied.uri).set_tag(run, tag_names.CONFIGURATION, configuration)
+    text = printed(lambda out: print_trial(out, copied.search, 0, copied.uri))
+    assert "\ncolour: grün ✓\nx: 0.0\n" in text
+
+
 def test_a_trial_that_may_mask_its_gradients_is_shown_with_its_warnings(
     store: Stored, tmp_path: Path
 ) -> None:

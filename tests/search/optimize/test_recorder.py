@@ -274,7 +274,7 @@ def test_a_trial_that_is_started_again_has_not_ended_and_says_so(tune: Tune) -> 
     trial = tune.started()
     tune.recorder.on_trial_error(0, [], trial)
     assert not tune.events("end")
-    assert tune.events("driver") == [{"message": "trial 0 lost its worker; it is started again"}]
+    assert tune.events("driver") == [{"message": "trial 0 lost its worker; another takes it over"}]
 
 
 def test_settling_interrupts_only_what_started_and_never_ended(tune: Tune) -> None:

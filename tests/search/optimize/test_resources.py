@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 import ray
 
-from search.optimize.resources import bundle, fitting, lacking, trials_at_once, wanted, why_no_node
+from search.optimize.resources import (
+    bundle,
+    fitting,
+    lacking,
+    trials_at_once,
+    wanted,
+    why_crowded,
+    why_no_node,
+)
 from search.spec.sections import Resources
 
 A10G = "accelerator_type:A10G"
@@ -83,3 +91,22 @@ def test_on_a_cluster_auto_fills_what_is_free_and_lets_one_trial_wait_for_more(
     for free, at_work, allowed in [(4, 0, 4), (0, 4, 5), (3, 4, 7), (0, 2, 3), (0, 0, 1)]:
         monkeypatch.setattr(ray, "available_resources", lambda cpus=float(free): {"CPU": cpus})
         assert limit(at_work) == allowed
+
+
+@pytest.mark.parametrize("resources", [{"parallelism": 2}, {"parallelism": "auto", "cpus": 0.5}])
+def test_trials_that_have_their_cores_are_not_crowded(resources: dict[str, Any]) -> None:
+    assert why_crowded(Resources(**resources), 2) == ""
+
+
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ({"parallelism": 64}, "64 trials at once with 1 core on 2 cores: trials share cores"),
+        ({"parallelism": 2, "cpus": 1.5}, "2 trials at once with 1.5 cores on 2 cores: "),
+        ({"parallelism": "auto", "cpus": 16.0}, "1 trial at once with 16 cores on 2 cores: "),
+    ],
+)
+def test_trials_that_ask_for_more_cores_than_there_are_are_told_so(
+    resources: dict[str, Any], said: str
+) -> None:
+    assert said in why_crowded(Resources(**resources), 2)

@@ -65,6 +65,18 @@ def test_a_search_that_was_cut_off_has_more(tmp_path: Path) -> None:
     assert searcher.has_more()
 
 
+def test_a_search_whose_last_trials_wait_for_a_worker_has_more(tmp_path: Path) -> None:
+    searcher = searcher_of(a_plan(tmp_path, trials=2, resources={"parallelism": 2}))
+    for trial_id in ("a", "b"):
+        searcher.suggest(trial_id)
+    searcher.on_trial_start("b")
+    searcher.end("b", reported(3, left=0.1, right=0.2))
+    assert searcher.has_more()  # a time budget that ends now leaves a trial that never began
+    searcher.on_trial_start("a")
+    searcher.end("a", reported(3, left=0.1, right=0.2))
+    assert not searcher.has_more()
+
+
 def test_the_best_known_trial_that_is_trained_again_must_end(tmp_path: Path) -> None:
     again = prior(0, "interrupted", 0.5, origin={"step": "confirm"})
     config = searcher_of(a_plan(tmp_path, trials=2), [again]).suggest("a")
