@@ -83,3 +83,7 @@ def stored(base: Path) -> Stored:
         summary_run=plan.summary_run, generation=1,
     ).drain()  # fmt: skip
     return Stored(uri, empty_uri, plan)
+
+
+def new_search(store: Stored, folder: Path, **changes: Any) -> Plan:
+    return new_plan(prepare(hills_spec(**changes), store.uri, say=silent), store.uri, folder, None)
