@@ -198,6 +198,7 @@ def _load(arguments: Mapping[str, Any], place: str, fix: str) -> dict[str, Any]:
 # What to do about the errors of `datasets` that say it only in other words.
 _FIXES = {
     "codec can't decode": "save it as UTF-8",
+    "load_from_disk": "load it by that, and write each split by its to_parquet into one folder",
     "corresponds to no data": "give at least one example: it has no rows",
     "same data file format": "give all splits in one format",
     "must have the same columns": "give all files the same columns",

@@ -257,6 +257,10 @@ TWO = [0, 1] * 10
         ({"image": GOOD, "label": [None, *TWO[1:]]}, {}, ["row 0: the label is missing"]),
         ({"image": GOOD, "label": TWO, "who": [None] + ["a"] * 19}, {"group_column": "who"},
          ["row 0: the group is missing"]),
+        ({"image": GOOD, "label": TWO, "who": [1.0] * 19 + [float("nan")]}, {"group_column": "who"},
+         ["row 19: the group is missing"]),
+        ({"image": GOOD, "label": [[each] for each in TWO]}, {},
+         ["row 0: label is [0], a list", "label_column"]),
         ({"image": GOOD, "label": TWO}, {"splits": {"test": 0.6, "validation": 0.4}}, ["shares"]),
     ],
 )  # fmt: skip
