@@ -155,13 +155,14 @@ def _groups(facts: Facts, name: str) -> list[Hashable] | None:
     Raises:
         DataError: a row has none.
     """
-    groups = facts.groups.get(name)
-    for row, group in enumerate(groups or ()):
+    if name not in facts.groups:
+        return None
+    for row, group in enumerate(facts.groups[name]):
         if group is None or group == "" or group != group:  # NaN is not equal to itself
             raise DataError(f"{facts.places[name]}, row {row}: the group is missing; "
                             "fix: fill it in")  # fmt: skip
     # A list or a mapping counts as its text, as a group of texts does.
-    return groups and [each if isinstance(each, Hashable) else str(each) for each in groups]
+    return [each if isinstance(each, Hashable) else str(each) for each in facts.groups[name]]
 
 
 def _divided_groups(place: str, groups: Mapping[str, Sequence[Any] | None]) -> list[str]:

@@ -10,7 +10,6 @@ Imports no torch.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import inspect
 import sys
@@ -25,6 +24,7 @@ from models.networks.own_code import (
     SESSION,
     PassedCode,
     code_in,
+    imported_by,
     locate_code,
     normalised_source,
     project_files,
@@ -86,7 +86,7 @@ def _digest(function: Any, name: str) -> str:
         seen.add(id(found))
         source = _source(found)
         parts.add((f"def {found.__qualname__}", source.encode()))
-        modules |= set(_imports(source))
+        modules |= set(imported_by(source, _package_of(found)))
         for label, used in _used_names(found):
             if isinstance(used, ModuleType):
                 modules.add(used.__name__)
@@ -124,18 +124,9 @@ def _source(found: Any) -> str:
         ) from error
 
 
-def _imports(source: str) -> Iterator[str]:
-    """Yield the modules that a source imports; of `from a import b` also `a.b`."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return  # the line of a lambda inside of an expression
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+def _package_of(found: Any) -> str:
+    """Return the package that defines a function or a class; "" outside of packages."""
+    return getattr(sys.modules.get(found.__module__), "__package__", None) or ""
 
 
 def _used_names(found: Any) -> Iterator[tuple[str, Any]]:

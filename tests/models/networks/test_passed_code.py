@@ -94,6 +94,23 @@ def test_the_digest_covers_the_users_modules_that_the_function_imports(tmp_path:
     assert passed_by(script, tmp_path) != before
 
 
+@pytest.mark.parametrize(
+    "line", ["from .layers import width", "from . import layers", "from ..own.layers import width"]
+)
+def test_a_relative_import_is_of_the_functions_own_package(line: str, tmp_path: Path) -> None:
+    package = tmp_path / "project/own"
+    package.mkdir(parents=True)
+    (package / "make.py").write_text(f"def make():\n    def f():\n        {line}\n    return f\n")
+    (tmp_path / "layers.py").write_text("width = 1\n")  # another one, which it does not import
+    (package / "layers.py").write_text("width = 4\n")
+    script = "from project.own.make import make\nf = make()\n"
+    before = passed_by(script, tmp_path)
+    (tmp_path / "layers.py").write_text("width = 2\n")
+    assert passed_by(script, tmp_path) == before
+    (package / "layers.py").write_text("width = 5\n")
+    assert passed_by(script, tmp_path) != before
+
+
 def unnamed() -> Callable[..., Any]:
     return lambda configuration: 1
 
