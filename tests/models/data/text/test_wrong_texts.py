@@ -64,6 +64,9 @@ CASES: dict[str, tuple[str, dict[str, object], dict[str, Any], list[str]]] = {
     "another name of the text": (
         "classification", {"a.csv": GOOD.replace("text,", "Text,")}, {},
         ["a.csv: no column 'text'", "['Text', 'label']", "text_column: Text"]),
+    "a column that is not near": (
+        "classification", {"a.csv": GOOD.replace("text,label", "sentence,target")}, {},
+        ["no column 'text'", "say in text_column which one it is; or"]),
     "no label column": ("classification", {"a.csv": GOOD.replace("label", "x")}, {},
                         ["no column 'label' for classification", "label_column"]),
     "a misspelled setting": ("classification", {"a.csv": GOOD}, {"label_column": "lable"},
@@ -121,6 +124,8 @@ CASES: dict[str, tuple[str, dict[str, object], dict[str, Any], list[str]]] = {
                            ["a.jsonl, line 1: 2 words but 1 tags"]),
     "a string of words": ("entities", {"a.jsonl": '{"tokens": "a b", "tags": ["O"]}\n'}, {},
                           ["line 1: tokens is 'a b'", "list of strings"]),
+    "a long value": ("classification", {"a.json": '{"text": ["' + "x" * 999 + '"], "label": "a"}'},
+                     {}, ["row 0: text is ['xxx", "xxx...xxx", "']; fix: store a string"]),
     "numbers as tags": ("entities", {"a.jsonl": '{"tokens": ["a"], "tags": [3]}\n'}, {},
                         ["a.jsonl, line 1, word 0 ('a'): 3 is no tag"]),
     "a tag that does not follow": (
