@@ -100,7 +100,6 @@ def test_lightning_is_found_under_either_name(monkeypatch: pytest.MonkeyPatch) -
         for other in ("lightning.pytorch", "pytorch_lightning"):
             monkeypatch.delitem(sys.modules, other, raising=False)
         module = types.ModuleType(name)
-        module.Callback = type("Callback", (), {})  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, name, module)
         assert callbacks._lightning() is module
 

@@ -7,7 +7,7 @@ splits that it lacks and numbers for its labels, and what is suspicious is said.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def _source(stored: StoredImages, settings: DataSettings) -> ImageSource:
         *_repeats(facts.place, keys, labels),
     )
     if not shares:
-        groups = {split: facts.groups.get(name) for split, name in names.items()}
+        groups = {split: _groups(facts, name) for split, name in names.items()}
         warnings += tuple(_divided_groups(facts.place, groups))
     return ImageSource(
         name=facts.name,
@@ -105,8 +105,7 @@ def _parts(
     )
     rows: dict[str, Indices | slice] = dict.fromkeys(names, slice(None))
     if shares:
-        groups = facts.groups.get(names["train"])
-        _check_groups(places["train"], groups)
+        groups = _groups(facts, names["train"])
         try:
             rows |= hold_out(labels["train"], shares, seed, groups)
         except DataError as error:
@@ -150,10 +149,20 @@ def _unused(facts: Facts, names: Mapping[str, str]) -> list[str]:
             "task.data.splits, or remove them"]  # fmt: skip
 
 
-def _check_groups(place: str, groups: Sequence[Any] | None) -> None:
-    for row, group in enumerate(groups or ()):
-        if group is None or group == "":
-            raise DataError(f"{place}, row {row}: the group is missing; fix: fill it in")
+def _groups(facts: Facts, name: str) -> list[Hashable] | None:
+    """Return the group of every row of a split of the source; None without groups.
+
+    Raises:
+        DataError: a row has none.
+    """
+    if name not in facts.groups:
+        return None
+    for row, group in enumerate(facts.groups[name]):
+        if group is None or group == "" or group != group:  # NaN is not equal to itself
+            raise DataError(f"{facts.places[name]}, row {row}: the group is missing; "
+                            "fix: fill it in")  # fmt: skip
+    # A list or a mapping counts as its text, as a group of texts does.
+    return [each if isinstance(each, Hashable) else str(each) for each in facts.groups[name]]
 
 
 def _divided_groups(place: str, groups: Mapping[str, Sequence[Any] | None]) -> list[str]:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.data.settings import IMAGES_ONLY, TEXTS_ONLY, DataSettings
+from models.data.settings import IMAGES_ONLY, TEXTS_ONLY, DataSettings, read_settings
+from models.data.sources import DataError
+from models.kinds import KINDS
 
 _TAGGED = {"tokens", "words", "tags", "ner_tags"}
 _SPOKEN = {"messages", "conversations", "prompt", "answer"}
@@ -18,10 +20,13 @@ def guess_kind(settings: Mapping[str, Any]) -> str:
     A ranking is never guessed: it looks like a classification.
 
     Raises:
-        DataError: the source cannot be opened.
+        DataError: there is no such kind; as `read_settings`; or the source cannot be opened.
     """
-    if settings.get("kind") is not None:
-        return str(settings["kind"])
+    given = settings.get("kind")
+    if given is not None:
+        if given not in list(KINDS):
+            raise DataError(f"kind is {given!r}; fix: choose one of {', '.join(KINDS)}")
+        return str(given)
     name = settings.get("name")
     if name is not None:
         return "dialogue" if name == "dialogue" else "images"
@@ -29,17 +34,16 @@ def guess_kind(settings: Mapping[str, Any]) -> str:
         return "classification"
     if any(key in settings for key in IMAGES_ONLY):
         return "images"
-    path = settings.get("path")
-    if path is not None and (found := _kind_of_files(Path(path))):
+    of_texts = any(key in settings for key in TEXTS_ONLY)
+    checked = read_settings(settings, "classification" if of_texts else "images")
+    if checked.path is not None and (found := _kind_of_files(Path(checked.path))):
         return found
     from models.data.image_tables import holds_pictures
     from models.data.tables import open_tables
 
-    rows = open_tables(DataSettings(
-        path=path, hub=settings.get("hub"), subset=settings.get("subset")
-    )).rows  # fmt: skip
-    features = next(iter(rows.values())).features
-    if holds_pictures(features) and not any(key in settings for key in TEXTS_ONLY):
+    source = DataSettings(path=checked.path, hub=checked.hub, subset=checked.subset)
+    features = next(iter(open_tables(source).rows.values())).features
+    if holds_pictures(features) and not of_texts:
         return "images"
     if any(_holds_messages(each) for each in features.values()):
         return "dialogue"

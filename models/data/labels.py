@@ -7,6 +7,7 @@ numbers as numbers.
 
 from __future__ import annotations
 
+import reprlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -69,6 +70,11 @@ def _problem(label: Any, expected: type, names: Sequence[str]) -> str:
             return (
                 f"label is {label!r}, and regression is not supported; "
                 "fix: write classes, as text or whole numbers"
+            )
+        if kind not in _WORDS:
+            return (
+                f"label is {reprlib.repr(label)}, a {kind.__name__}, and an example has one class; "
+                "fix: write it as text or a whole number, or name another column in label_column"
             )
         problem = f"label is {label!r}, not {_WORDS[expected]}"
         return f"{problem} as others are; fix: write all labels in one way"

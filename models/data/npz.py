@@ -148,8 +148,12 @@ def _layout(place: str, array: Array) -> Array:
                         "of 0 to 1")  # fmt: skip
     low, high = float(array.min()), float(array.max())
     if array.dtype.kind == "f" and not (low >= 0 and high <= 1):  # also for NaN
-        raise DataError(f"{place}: pixels are {low:g} to {high:g}; fix: divide them by their "
-                        "largest value, so that they are 0 to 1, or write uint8")  # fmt: skip
+        fix = "replace what is not a number"
+        if low < 0:
+            fix = "undo their normalisation: floats are 0 to 1, and networks normalise inside"
+        elif high > 1:
+            fix = "divide them by the largest that they can have, such as 255, or write uint8"
+        raise DataError(f"{place}: pixels are {low:g} to {high:g}; fix: {fix}")
     return np.ascontiguousarray(array)
 
 

@@ -225,6 +225,7 @@ def _not_utf8(path: Path) -> str:
 # What to do about the errors of `datasets` that say it only in other words.
 _FIXES = {
     **dict.fromkeys(_NOT_UTF8, "save it as UTF-8"),
+    "load_from_disk": "load it by that, and write each split by its to_parquet into one folder",
     "corresponds to no data": "give at least one example: it has no rows",
     "same data file format": "give all splits in one format",
     "must have the same columns": "give all files the same columns",

@@ -309,19 +309,24 @@ def _files_of(module: str, root: Path) -> Iterator[tuple[str, Path]]:
         for file in [each for each in files if each.is_file()]:
             yield name, file
             package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-            waiting += _imports(file, package)
+            waiting += imported_by(file.read_bytes(), package)
 
 
-def _imports(file: Path, package: str) -> Iterator[str]:
-    """Yield the names of modules that a file imports; of `from a import b` also `a.b`."""
+def imported_by(source: bytes | str, package: str) -> Iterator[str]:
+    """Yield the names of modules that a source imports; of `from a import b` also `a.b`.
+
+    Args:
+        source: of a file, or of a function; one that cannot be parsed imports nothing.
+        package: that of its module, which relative imports begin from; "" outside of packages.
+    """
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = ast.parse(source)
     except (SyntaxError, ValueError):
-        return  # importing it will say so
+        return  # importing it will say so; or the line of a lambda inside of an expression
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and (package or not node.level):
             above = package.split(".") if node.level else []
             above = above[: len(above) - node.level + 1] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])

@@ -140,7 +140,7 @@ def _check(
 ) -> None:
     asked: set[str] = set()
     for index, configuration in enumerate(configurations):
-        seen = _Recorded(configuration)
+        seen = _Configuration(configuration)
         model = _built(reference, builder, seen, data)
         asked |= seen.read
         if index == 0:
@@ -164,7 +164,7 @@ def _check(
         )
 
 
-class _Recorded(dict[str, Value]):
+class _Configuration(dict[str, Value]):
     """A configuration that notes which hyperparameters were read; iterating reads all."""
 
     def __init__(self, values: Mapping[str, Value]) -> None:
@@ -182,6 +182,10 @@ class _Recorded(dict[str, Value]):
     def pop(self, name: str, *default: Any) -> Any:
         self.read.add(name)
         return super().pop(name, *default)
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        self.read.add(name)
+        return super().setdefault(name, default)
 
     def __iter__(self) -> Iterator[str]:
         self.read.update(super().keys())
@@ -248,6 +252,8 @@ def _hint(error: BaseException) -> str:
     if missing and missing.partition(".")[0] in OURS:
         package = missing.partition(".")[0]
         return f"; Twentieth has a package {package} too; fix: rename yours"
+    if isinstance(error, AttributeError) and isinstance(error.obj, _Configuration):
+        return "; fix: write configuration[NAME], as of a dict, with the space's name"
     return ""
 
 

@@ -33,6 +33,9 @@ def form_of(function: Callable[..., Any]) -> Form:
     if form is None:
         shown = f"takes ({', '.join(names)})" if names else "takes no arguments"
         raise TypeError(f"{shown}; fix: write {FORMS}")
+    if form == "trial" and trial_argument(names) == "data":
+        raise TypeError("takes (configuration, data), as what builds a network does; fix: name it "
+                        f"in task.network (in Python: network=), or write {FORMS}")  # fmt: skip
     known = GIVEN if form == "generator" else (trial_argument(names),)
     unknown = [
         each.name for each in parameters[1:] if _is_required(each) and each.name not in known

@@ -2,13 +2,16 @@
 
 `TransformersCallback(trial)` is for `transformers.Trainer`, `LightningCallback(trial)` for the
 trainer of `lightning.pytorch` or `pytorch_lightning`, whichever the script imports. Each reports
-every epoch with a checkpoint, and stops the trainer at the budget. A library is imported when its
+every epoch with a checkpoint, and stops the trainer at the budget. Metrics have the trainer's
+names, with `_` for what no spec can hold: `val/loss` is `val_loss`. A library is imported when its
 callback is made.
 """
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,7 +40,9 @@ def TransformersCallback(trial: TrialContext) -> Any:
 
         def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             metrics = kwargs.get("metrics") or {}
-            self._metrics = {name: value for name, value in metrics.items() if _is_number(value)}
+            self._metrics = _named(
+                {name: each for name, each in metrics.items() if _is_number(each)}
+            )
             if not control.should_save:  # otherwise `on_save` follows
                 self._report(control, None)
 
@@ -63,10 +68,23 @@ def LightningCallback(trial: TrialContext) -> Any:
     Raises:
         ImportError: neither `lightning` nor `pytorch_lightning` is installed.
     """
-    callback: Any = _lightning().Callback
+    stopping: Any = _lightning().callbacks.EarlyStopping
 
-    class Reporting(callback):  # type: ignore[misc]  # its class is known at run time only
-        """Reports the metrics that were logged by the end of an epoch of training."""
+    class Reporting(stopping):  # type: ignore[misc]  # its class is known at run time only
+        """Reports the metrics that were logged by the end of an epoch of training.
+
+        As a kind of early stopping it is called after the module's own `on_train_epoch_end`, whose
+        metrics and changes would else come an epoch late.
+        """
+
+        def __init__(self) -> None:
+            super().__init__(monitor="")
+
+        def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+            pass
+
+        def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+            pass
 
         ckpt_path = str(trial.checkpoint / _FILE) if isinstance(trial.checkpoint, Path) else None
 
@@ -74,7 +92,7 @@ def LightningCallback(trial: TrialContext) -> Any:
             folder = trial.folder / "lightning"
             trainer.save_checkpoint(folder / _FILE)
             if trainer.is_global_zero and trial.epoch < trial.epochs:
-                trial.report(dict(trainer.callback_metrics), checkpoint=folder)
+                trial.report(_named(trainer.callback_metrics), checkpoint=folder)
             trainer.should_stop |= trial.should_stop
 
     return Reporting()
@@ -89,6 +107,10 @@ def _lightning() -> Any:
         if find_spec(name.partition(".")[0]) is not None:
             return import_module(name)
     raise ImportError("Lightning is not installed; fix: pip install lightning")
+
+
+def _named(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {re.sub(r"[^A-Za-z0-9_.]", "_", name): value for name, value in metrics.items()}
 
 
 def _is_number(value: object) -> bool:

@@ -96,9 +96,11 @@ def doctor(
 
 
 def as_lines(check: Check) -> list[str]:
-    """A check in a line, and its fix in another."""
-    lines = [f"{_SIGNS[check.status]}  {check.name:24}{check.found}"]
-    return lines + [f"      {'':24}fix: {check.fix}"] * bool(check.fix)
+    """A check, in a line if what was found has one, and its fix in another."""
+    first, *others = check.found.splitlines() or [""]
+    others += [f"fix: {check.fix}"] * bool(check.fix)
+    return [f"{_SIGNS[check.status]}  {check.name:24}{first}",
+            *(f"      {'':24}{line}" for line in others)]  # fmt: skip
 
 
 def _checks(

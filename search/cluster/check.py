@@ -64,7 +64,9 @@ def run_check(name: str, check: Callable[[], Iterable[Check]], seconds: float) -
             done.extend(check())
         except BaseException as error:  # whatever it is, the other checks go on
             fix = "fix what the message names, then run doctor again"
-            done.append(failed(name, in_a_line(error), fix))
+            # A ValueError is ours to a user, each of its lines a mistake; others may be pages long.
+            found = str(error) if isinstance(error, ValueError) else in_a_line(error)
+            done.append(failed(name, found, fix))
 
     thread = threading.Thread(target=work, name=name, daemon=True)
     thread.start()

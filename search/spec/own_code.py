@@ -57,10 +57,14 @@ def require_allowed(name: str, task: Task, known: Mapping[str, Any], allowed: Al
     found: PassedCode | OwnCode
     if module == SESSION:
         if allowed.passed is None:
+            fix = f"pass it there, as search.resume({search!r}, {key}={function})"
+            if name != search:  # a trial: what runs it again is another process
+                fix = (f"write {function} into a module and search with {key}="
+                       f"'{PREFIX}MODULE:{function}'; what that trains can be attacked, exported, "
+                       "explained, repeated and started from")  # fmt: skip
             raise PermissionError(
                 f"{name} runs {function}, which a script or a notebook passed and which is not "
-                f"stored; fix: pass it there, as search.resume({search!r}, {key}={function}); what "
-                "else needs it (attack, export, initial weights) wants a function of a module"
+                f"stored; fix: {fix}"
             )
         found, files = allowed.passed, ""
     else:

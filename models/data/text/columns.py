@@ -14,6 +14,8 @@ MESSAGES = "messages"
 GROUP = "group"
 # pandas takes cells beyond the header's as an index, which `datasets` keeps under such names.
 _BEYOND_HEADER = "__index_level_"
+# Of the letters that two names have; at the library's 0.6 "target" is near to "text".
+_NEAR = 0.7
 _SEPARATORS = (";", "\t", "|", ",")
 
 
@@ -79,7 +81,7 @@ def _column(
         return usual
     if given is not None and given in available:
         return given
-    close = difflib.get_close_matches(given or usual, available, n=1)
+    close = _nearest(given or usual, available)
     by = " by its first line" if place.endswith((".csv", ".tsv")) else ""
     there = f"the columns{by} are {list(available)}"
     if given is not None:
@@ -91,6 +93,12 @@ def _column(
     raise DataError(f"{place}: no column {names} for {kind}; {there}; fix: say in {key} which "
                     f"one it is{example}{unnamed}; or, if it is no {kind}, choose a model for "
                     "what it is (a training function: kind; twentieth data: --kind)")  # fmt: skip
+
+
+def _nearest(wanted: str, available: Sequence[str]) -> list[str]:
+    """Return the column whose name is nearest, whatever its case, if one is near."""
+    lower = {name.lower(): name for name in available}
+    return [lower[name] for name in difflib.get_close_matches(wanted.lower(), lower, 1, _NEAR)]
 
 
 def _check_separator(place: str, available: Sequence[str]) -> None:

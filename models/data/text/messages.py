@@ -7,6 +7,7 @@ of the system, then user and assistant by turns. What follows the last answer is
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,8 +53,8 @@ def _turns(name: str, value: Any) -> list[tuple[str, str]]:
         count = max(map(len, lists.values()), default=0)
         value = [{k: each[i] for k, each in lists.items() if i < len(each)} for i in range(count)]
     if not isinstance(value, list | tuple) or not value:
-        raise _WrongMessages(f"{name} is {value!r}; fix: give a list of messages, each {{role, "
-                             "content}")  # fmt: skip
+        raise _WrongMessages(f"{name} is {reprlib.repr(value)}; fix: give a list of messages, "
+                             "each {role, content}")  # fmt: skip
     turns: list[tuple[str, str]] = []
     for index, message in enumerate(value):
         where = f"{name}[{index}]"

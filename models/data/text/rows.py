@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,8 +72,8 @@ def read_sentences(table: TextTable) -> tuple[tuple[str, ...], ...]:
     for row, values in enumerate(pairs):
         for name, value in zip(names, values, strict=True):
             if not isinstance(value, list | tuple):
-                raise DataError(f"{table.row(row)}: {name} is {value!r}; fix: store a list of "
-                                "strings")  # fmt: skip
+                raise DataError(f"{table.row(row)}: {name} is {reprlib.repr(value)}; fix: store a "
+                                "list of strings")  # fmt: skip
         words, tags = values
         if not words:
             raise DataError(f"{table.row(row)}: a sentence without words; fix: remove the row")
@@ -93,5 +94,5 @@ def _problem(text: Any) -> tuple[str, str] | None:
     if text is None or (isinstance(text, float) and text != text):
         return "is missing", _REMOVE
     if not isinstance(text, str):
-        return f"is {text!r}", "store a string"
+        return f"is {reprlib.repr(text)}", "store a string"
     return None if text.strip() else (f"is empty ({text!r})", _REMOVE)

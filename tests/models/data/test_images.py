@@ -1,6 +1,7 @@
 """Images of every format of files become the same arrays, labels and digest."""
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import datasets
@@ -273,6 +274,25 @@ def test_groups_that_the_source_divides_are_said(tmp_path: Path) -> None:
     found = describe_data({"path": str(tmp_path / "a.npz"), "group_column": "patient"})
     assert any("validation: groups that are also in train: 2" in each for each in found.warnings)
     assert not any("test: " in each for each in found.warnings)
+
+
+@pytest.mark.parametrize("wrap", [lambda each: [each], lambda each: {"id": each}])
+def test_groups_in_lists_and_mappings_stay_together(
+    tmp_path: Path, wrap: Callable[[int], object]
+) -> None:
+    root = write_classes(tmp_path / "pets", 12)
+    files = sorted(root.rglob("*.png"))
+    rows = {
+        "image": [{"bytes": file.read_bytes(), "path": None} for file in files],
+        "label": [0, 1] * 12,
+        "patient": [wrap(row // 4) for row in range(24)],
+    }
+    datasets.Dataset.from_dict(rows).to_parquet(tmp_path / "pets.parquet")
+    data = load_images({"path": str(tmp_path / "pets.parquet"), "group_column": "patient"})
+    whole = {np.asarray(Image.open(file)).tobytes(): row // 4 for row, file in enumerate(files)}
+    splits = (data.train_images, data.validation_images, data.test_images)
+    groups = [{whole[image.tobytes()] for image in images} for images in splits]
+    assert sum(map(len, groups)) == len(set.union(*groups)) == 6
 
 
 def test_files_of_this_machine_need_no_network(

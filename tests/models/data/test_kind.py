@@ -6,6 +6,7 @@ import datasets
 import pytest
 
 from models.data.kind import guess_kind
+from models.data.sources import DataError
 from tests.support.pictures import write_classes
 from tests.support.text_folders import WriteText
 
@@ -40,3 +41,18 @@ def test_columns_of_words_and_tags_are_entities_unless_there_are_pictures(tmp_pa
     pets = write_classes(tmp_path / "pets", 3)
     (pets / "notes.txt").write_text("of 2024")
     assert guess_kind({"path": str(pets)}) == "images"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"path": {"x": 1}}, "path is {'x': 1}; fix: give text"),
+        ({"path": 3, "text_column": "review"}, "path is 3; fix: give text"),
+        ({"hub": "a", "path": "b"}, "sources .*fix: give one of"),
+        ({"path": "a", "kind": "pictures"}, "kind is 'pictures'; fix: choose one of images, "),
+        ({"path": "a", "kind": ["images"]}, "kind is .*fix: choose one of images, "),
+    ],
+)
+def test_wrong_settings_are_named_before_anything_is_opened(settings: dict, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        guess_kind(settings)

@@ -176,7 +176,8 @@ Y = np.arange(30) % 2
         ({"images": IMAGES[:0], "labels": Y[:0]}, {}, ["images: empty"]),
         ({"images": IMAGES.astype(int), "labels": Y}, {}, ["pixels are int64", "uint8"]),
         ({"images": IMAGES * 1.0, "labels": Y}, {}, ["images: pixels are 0 to 255", "divide"]),
-        ({"images": IMAGES * np.nan, "labels": Y}, {}, ["images: pixels are nan"]),
+        ({"images": IMAGES / 127.5 - 1, "labels": Y}, {}, ["pixels are -1 to 1", "normalisation"]),
+        ({"images": IMAGES * np.nan, "labels": Y}, {}, ["images: pixels are nan", "replace"]),
         ({"images": IMAGES.astype(object), "labels": Y}, {}, ["cannot be read", "no objects"]),
         (
             {"x_train": IMAGES, "y_train": Y, "x_test": IMAGES},
@@ -257,6 +258,10 @@ TWO = [0, 1] * 10
         ({"image": GOOD, "label": [None, *TWO[1:]]}, {}, ["row 0: the label is missing"]),
         ({"image": GOOD, "label": TWO, "who": [None] + ["a"] * 19}, {"group_column": "who"},
          ["row 0: the group is missing"]),
+        ({"image": GOOD, "label": TWO, "who": [1.0] * 19 + [float("nan")]}, {"group_column": "who"},
+         ["row 19: the group is missing"]),
+        ({"image": GOOD, "label": [[each] for each in TWO]}, {},
+         ["row 0: label is [0], a list", "label_column"]),
         ({"image": GOOD, "label": TWO}, {"splits": {"test": 0.6, "validation": 0.4}}, ["shares"]),
     ],
 )  # fmt: skip

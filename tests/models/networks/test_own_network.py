@@ -177,6 +177,10 @@ WRONG = {
         BUILD + "configuration['model.depth']",
         ["reads configuration['model.depth']", "neither the space nor task.settings has"],
     ),
+    "a hyperparameter as an attribute": (
+        BUILD + "configuration.width",
+        ["line", "has no attribute 'width'", "fix: write configuration[NAME]"],
+    ),
     "a hyperparameter without prefix": (BUILD + "configuration['width']", ["'model.'"]),
     "a failing import": ("import no_such_library\n" + BUILD + "pass", ["importing it failed",
                          "line", "no_such_library"]),
@@ -207,6 +211,17 @@ def test_a_network_that_cannot_be_searched_is_a_sentence(
     assert message.startswith("python:net_"), message
     assert all(word in message for word in words), message
     assert "fix: " in message or name in ("its own exception", "one argument") or "line" in message
+
+
+@pytest.mark.parametrize(
+    "width", ["configuration.setdefault('model.width', 4)", "{**configuration}['model.width']",
+              "copy.deepcopy(configuration)['model.width']", "'%(model.width)s' % configuration"]
+)  # fmt: skip
+def test_a_hyperparameter_may_be_read_in_any_way_of_a_dict(
+    width: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few_digits: ImageSplits
+) -> None:
+    body = f"import copy; return Net({{'model.width': int({width})}}, data)"
+    check(tmp_path, monkeypatch, few_digits, HEADER + BUILD + body)
 
 
 def test_a_hyperparameter_read_under_one_value_of_another_is_read(

@@ -18,18 +18,20 @@ from tests.support import functions
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def passed_by(script: str, folder: Path, expression: str = "found.digest") -> str:
-    """What a script prints of `found`, which it makes by passing its function `f`."""
+def output_of(script: str, folder: Path) -> str:
     file = folder / "script.py"
-    file.write_text(
-        f"{script}\nfrom models.networks.passed_code import pass_code\nfound = pass_code(f)\n"
-        f"print({expression})\n"
-    )
+    file.write_text(script)
     done = subprocess.run(
         [sys.executable, str(file)], capture_output=True, text=True, check=True,
         cwd=folder, env={"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     return done.stdout.strip()
+
+
+def passed_by(script: str, folder: Path, expression: str = "found.digest") -> str:
+    """What a script prints of `found`, which it makes by passing its function `f`."""
+    made = "from models.networks.passed_code import pass_code\nfound = pass_code(f)\n"
+    return output_of(f"{script}\n{made}print({expression})\n", folder)
 
 
 def test_a_function_of_a_module_is_named_and_not_passed() -> None:
@@ -65,20 +67,83 @@ class Net:
 @functools.cache
 def helper():
     return Net()
-def f():
-    return helper(), SIZE
+WIDTH = 16
+def twice(function):
+    @functools.wraps(function)
+    def call(*given, **named):
+        return function(*given, **named) * 2
+    return call
+class Thing:
+    width: int = WIDTH
+    @staticmethod
+    def make():
+        return "made"
+thing = Thing()
+@twice
+def f(wide=WIDTH):
+    return helper(), SIZE, thing
 """
+METHOD = """
+class Loop:
+    def __init__(self):
+        self.rate = 0.1
+    def loss(self):
+        return 1
+    def f(self):
+        return self.loss()
+f = Loop().f
+"""
+NOTEBOOK = """
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+from models.networks.passed_code import pass_code
+shell = InteractiveShell.instance()
+sys.modules["__main__"] = shell.user_module
+def run(cell):
+    shell.run_cell(cell, store_history=True).raise_error()
+def digest(cell):
+    run(cell)
+    return pass_code(shell.user_ns["f"]).digest
+run("import enum; from dataclasses import dataclass")
+run("def f(): return Used")
+for cell in CELLS:
+    first, changed, again = map(digest, (cell, cell.replace("4", "5"), cell))
+    print(first == again != changed)
+"""
+# Classes that a builder uses; Python knows no file of a notebook's.
+CLASSES = {
+    "plain": "class Used:\n    width = 4\n",
+    "a data class": "@dataclass\nclass Used:\n    width: int = 4\n",
+    "static methods": "class Used:\n    @staticmethod\n    def forward(x):\n        return x * 4\n",
+    "an enumeration": "class Used(enum.Enum):\n    WIDE = 4\n",
+    "one in another": "class Used:\n    class In:\n        def f(self):\n            return 4\n",
+}
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [("return helper(), SIZE", "return SIZE, helper()"), ("SIZE = 8", "SIZE = 9"),
-     ("return Net()", "return Net"), ("return 1", "return 2")],
-    ids=["its source", "a constant", "a function that it calls", "a class that this makes"],
+     ("return Net()", "return Net"), ("return 1", "return 2"), ("WIDTH = 16", "WIDTH = 17"),
+     ("named) * 2", "named) * 3"), ('"made"', '"done"')],
+    ids=["its source", "a constant", "a function that it calls", "a class that this makes",
+         "a default", "its decorator", "the class of an object"],
 )  # fmt: skip
 def test_the_digest_changes_with_what_the_function_uses(old: str, new: str, tmp_path: Path) -> None:
     before = passed_by(BEFORE, tmp_path)
     assert passed_by(BEFORE.replace(old, new), tmp_path) != before
+
+
+@pytest.mark.parametrize(("old", "new"), [("rate = 0.1", "rate = 0.2"), ("return 1", "return 2")])
+def test_the_digest_of_a_method_changes_with_its_class_and_its_object(
+    old: str, new: str, tmp_path: Path
+) -> None:
+    assert passed_by(METHOD.replace(old, new), tmp_path) != passed_by(METHOD, tmp_path)
+
+
+def test_the_digest_changes_with_the_classes_of_a_notebook(tmp_path: Path) -> None:
+    pytest.importorskip("IPython", reason="runs the cells of a notebook")
+    printed = output_of(f"CELLS = {list(CLASSES.values())}\n{NOTEBOOK}", tmp_path)
+    assert printed.split() == ["True"] * len(CLASSES)
 
 
 def test_the_digest_is_that_of_what_the_function_uses_alone(tmp_path: Path) -> None:
@@ -91,6 +156,23 @@ def test_the_digest_covers_the_users_modules_that_the_function_imports(tmp_path:
     (tmp_path / "layers.py").write_text("def width():\n    return 4\n")
     before = passed_by(script, tmp_path)
     (tmp_path / "layers.py").write_text("def width():\n    return 5\n")
+    assert passed_by(script, tmp_path) != before
+
+
+@pytest.mark.parametrize(
+    "line", ["from .layers import width", "from . import layers", "from ..own.layers import width"]
+)
+def test_a_relative_import_is_of_the_functions_own_package(line: str, tmp_path: Path) -> None:
+    package = tmp_path / "project/own"
+    package.mkdir(parents=True)
+    (package / "make.py").write_text(f"def make():\n    def f():\n        {line}\n    return f\n")
+    (tmp_path / "layers.py").write_text("width = 1\n")  # another one, which it does not import
+    (package / "layers.py").write_text("width = 4\n")
+    script = "from project.own.make import make\nf = make()\n"
+    before = passed_by(script, tmp_path)
+    (tmp_path / "layers.py").write_text("width = 2\n")
+    assert passed_by(script, tmp_path) == before
+    (package / "layers.py").write_text("width = 5\n")
     assert passed_by(script, tmp_path) != before
 
 

@@ -50,6 +50,10 @@ BEFORE = {
     "the configuration alone": (
         "def train(configuration): return 1", 1, "takes (configuration); fix: write `def train(",
     ),
+    "the builder of a network": (
+        "def train(configuration, data): return data.shape", 1,
+        "as what builds a network does; fix: name it in task.network (in Python: network=)",
+    ),
     "an argument that nobody gives": (
         "def train(configuration, trial, data): ...", 1, "asks for data, which it is not given",
     ),

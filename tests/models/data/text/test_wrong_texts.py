@@ -71,6 +71,9 @@ CASES: dict[str, tuple[str, dict[str, object], dict[str, Any], list[str]]] = {
     "another name of the text": (
         "classification", {"a.csv": GOOD.replace("text,", "Text,")}, {},
         ["a.csv: no column 'text'", "['Text', 'label']", "text_column: Text"]),
+    "a column that is not near": (
+        "classification", {"a.csv": GOOD.replace("text,label", "sentence,target")}, {},
+        ["no column 'text'", "say in text_column which one it is, or put"]),
     "no label column": ("classification", {"a.csv": GOOD.replace("label", "x")}, {},
                         ["no column 'label' for classification", "label_column"]),
     "a misspelled setting": ("classification", {"a.csv": GOOD}, {"label_column": "lable"},
@@ -112,11 +115,15 @@ CASES: dict[str, tuple[str, dict[str, object], dict[str, Any], list[str]]] = {
                         ["a.parquet, row 2: the label is missing"]),
     "NaN as a label": ("classification", {"a.parquet": "NaN"}, {}, ["a.parquet, row 0"]),
     "hidden labels": ("classification", {"a.parquet": "hidden"}, {}, ["row 0", "hidden"]),
-    "several labels": ("classification", {"a.parquet": "lists"}, {}, ["row 0: label is ['x']"]),
+    "several labels": ("classification", {"a.parquet": "lists"}, {},
+                       ["row 0: label is ['x'], a list", "name another column in label_column"]),
     "a missing text": ("classification", {"a.parquet": "no text"}, {},
                        ["a.parquet, row 1: text is missing"]),
     "numbers as texts": ("classification", {"a.parquet": "numbers"}, {},
                          ["a.parquet, row 0: text is 1", "string"]),
+    "a data set that save_to_disk wrote": (
+        "classification", {"state.json": "{}", "dataset_info.json": "{}"}, {},
+        ["`load_from_disk`", "to_parquet"]),
     "no rows": ("classification", {"a.parquet": "empty"}, {}, ["a.parquet"]),
     "too many training examples": ("classification", {"a.csv": GOOD}, {"train_examples": 99},
                                    ["train_examples is 99", "has 12"]),
@@ -124,6 +131,8 @@ CASES: dict[str, tuple[str, dict[str, object], dict[str, Any], list[str]]] = {
                            ["a.jsonl, line 1: 2 words but 1 tags"]),
     "a string of words": ("entities", {"a.jsonl": '{"tokens": "a b", "tags": ["O"]}\n'}, {},
                           ["line 1: tokens is 'a b'", "list of strings"]),
+    "a long value": ("classification", {"a.json": '{"text": ["' + "x" * 999 + '"], "label": "a"}'},
+                     {}, ["row 0: text is ['xxx", "xxx...xxx", "']; fix: store a string"]),
     "numbers as tags": ("entities", {"a.jsonl": '{"tokens": ["a"], "tags": [3]}\n'}, {},
                         ["a.jsonl, line 1, word 0 ('a'): 3 is no tag"]),
     "a tag that does not follow": (
