@@ -9,6 +9,7 @@ Face's Optimum has exporters that know each architecture.
 from __future__ import annotations
 
 import importlib.util
+import re
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -86,15 +87,20 @@ def to_onnx(name: str, rebuilt: RebuiltModel) -> OnnxModel:
         try:
             _write(rebuilt.model, pixels[:2], file)
         except (torch.onnx.OnnxExporterError, RuntimeError) as error:
-            first = (str(error).strip() or repr(error)).splitlines()[0]
             raise ValueError(
-                f"{name}: torch cannot write this network as ONNX ({first}); fix: leave --onnx "
-                "out, or build it of layers that torch.export can trace"
+                f"{name}: torch cannot write this network as ONNX ({_first_line(error)}); fix: "
+                "leave --onnx out, or build it of layers that torch.export can trace"
             ) from error
         content = file.read_bytes()
     with torch.no_grad():
         expected = rebuilt.model(pixels).numpy()
-    found = _run(content, pixels.numpy())
+    try:
+        found = _run(content, pixels.numpy())
+    except Exception as error:  # the errors of ONNX Runtime have no class of their own in common
+        raise ValueError(
+            f"{name}: ONNX Runtime cannot run this network ({_first_line(error)}); nothing was "
+            "written; fix: leave --onnx out; of float64 it has few layers"
+        ) from error
     difference = float(np.abs(found - expected).max())
     # Float32 has a relative precision, so large logits may differ by more.
     if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
@@ -104,6 +110,12 @@ def to_onnx(name: str, rebuilt: RebuiltModel) -> OnnxModel:
             "random or keeps state in eval mode has no graph"
         )
     return OnnxModel(content, difference, len(pixels))
+
+
+def _first_line(error: Exception) -> str:
+    """Return the first line of what torch or ONNX Runtime says, without the colours of a screen."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
+    return (plain or repr(error)).splitlines()[0]
 
 
 def _write(model: nn.Module, images: torch.Tensor, file: Path) -> None:

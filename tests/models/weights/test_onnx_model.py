@@ -92,6 +92,22 @@ def test_a_graph_that_computes_other_logits_is_refused(few_digits: ImageSplits) 
         to_onnx("mine#0", rebuilt)
 
 
+@needs_onnx
+def test_a_network_that_onnx_runtime_cannot_run_is_refused(few_digits: ImageSplits) -> None:
+    class Double(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Conv2d(1, 10, 8).double()
+
+        def forward(self, images: Tensor) -> Tensor:
+            logits: Tensor = self.body(images.double()).flatten(1)
+            return logits.float()
+
+    rebuilt = RebuiltModel(Double().eval(), few_digits.label_names, few_digits)
+    with pytest.raises(ValueError, match=r"mine#0: ONNX Runtime cannot run .*fix: leave --onnx"):
+        to_onnx("mine#0", rebuilt)
+
+
 def test_a_model_of_texts_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     base = tiny_base(tmp_path / "bert", "text_classifier")
     trial = finished(
