@@ -4,8 +4,8 @@ The price of a trial is its predicted cost plus the mean cost of the space. A qu
 buys a little improvement a thousand times, where it is cheap, and never gets far; the constant is
 what a trial costs in itself, in time of people and of a budget. With it a candidate that costs ten
 times the mean needs five times the improvement of an average one, and one that costs nothing is
-preferred at most twofold. On recorded searches a late search took a sixth of the seconds that it
-took before costs counted, and .12 of a cold search more trials (results/reference/twentieth.md).
+preferred at most twofold. On recorded searches a late search took a fifth of the seconds that it
+took before costs counted, and .10 of a cold search more trials (results/reference/twentieth.md).
 
 Sources: Snoek, Larochelle, Adams 2012, "Practical Bayesian optimization of machine learning
 algorithms", section 3.2 (expected improvement per second); Lee et al. 2020, "Cost-aware Bayesian
