@@ -74,9 +74,9 @@ class Predicted:
     def improvement(self, rows: slice | list[int] = slice(None)) -> tuple[Floats, Floats, float]:
         """Returns what the improvement of one objective depends on, at some candidates.
 
-        These are means and variances of the candidates less the best trial, and its mean. A trial
-        near the best one is nearly as uncertain, and so promises nothing: without that, a search
-        under noise measures the neighbourhood of its best trial again and again.
+        These are their means, the variances of their difference from the best trial, and its mean.
+        A candidate near the best trial shares its uncertainty, so the difference has little and
+        promises nothing; by its own variance it would be measured again and again under noise.
         """
         variances = self.variances[:, 0]
         if self.difference_variances is not None:
