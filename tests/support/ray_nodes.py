@@ -66,5 +66,5 @@ def started_again(storage: Path) -> int:
     Args:
         storage: The search's folder.
     """
-    said = "; it is started again"
+    said = " lost its worker"  # with or without notice to its node
     return sum(said in event.fields.get("message", "") for event in read_events(storage))
